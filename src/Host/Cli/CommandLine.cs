@@ -1,0 +1,47 @@
+using System.CommandLine;
+using AsrPlatform.Abstractions;
+
+namespace AsrPlatform.Host.Cli;
+
+/// <summary>The verbs of <c>asr</c>: exit code 0 success, 1 failure, 2 usage; errors go to stderr, one line each.</summary>
+internal static class CommandLine
+{
+    public static async Task<int> RunAsync(string[] args)
+    {
+        var root = new RootCommand("AsrPlatform: live captions that learn from their corrections.");
+        foreach (var command in Commands())
+        {
+            root.Subcommands.Add(command);
+        }
+
+        var parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var error in parsed.Errors)
+            {
+                await Console.Error.WriteLineAsync($"asr: {error.Message}");
+            }
+
+            await Console.Error.WriteLineAsync("asr: see 'asr --help', or 'asr VERB --help'.");
+            return 2;
+        }
+
+        try
+        {
+            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (AsrException error)
+        {
+            await Console.Error.WriteLineAsync($"asr: {error.Message}");
+            return 1;
+        }
+        catch (OperationCanceledException)
+        {
+            await Console.Error.WriteLineAsync("asr: cancelled");
+            return 1;
+        }
+    }
+
+    /// <summary>One file a verb.</summary>
+    private static IEnumerable<Command> Commands() => [];
+}

@@ -1,0 +1,1 @@
+return await AsrPlatform.Host.Cli.CommandLine.RunAsync(args);
