@@ -26,5 +26,5 @@ public sealed class Decoder : ISpeechDecoder
         TranscriptionOptions options,
         Action<TranscriptionProgress>? progress,
         CancellationToken cancellationToken) =>
-        new() { Text = $"{Engine.Register()} registrations", DurationSeconds = 0 };
+        new() { Text = $"{Engine.Register()}", DurationSeconds = 0 };
 }
