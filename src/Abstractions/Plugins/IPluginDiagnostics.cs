@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace AsrPlatform.Abstractions.Plugins;
 
 /// <summary>What a plugin can say about its own condition on this machine; shown by <c>asr doctor</c>.</summary>
@@ -19,14 +21,18 @@ public interface IPluginDiagnostics
 public sealed record DiagnosticItem(string Name, string Value, DiagnosticLevel Level = DiagnosticLevel.Ok, string? Remedy = null);
 
 /// <summary>How good a finding is.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<DiagnosticLevel>))]
 public enum DiagnosticLevel
 {
     /// <summary>As it should be.</summary>
+    [JsonStringEnumMemberName("ok")]
     Ok,
 
     /// <summary>It works, but slowly or incompletely.</summary>
+    [JsonStringEnumMemberName("warning")]
     Warning,
 
     /// <summary>It does not work.</summary>
+    [JsonStringEnumMemberName("error")]
     Error,
 }
