@@ -57,6 +57,9 @@ public sealed class LogMelExtractor : IFeatureExtractor
     /// <inheritdoc />
     public int HopLength => WhisperHop;
 
+    /// <summary>Whether samples are brought to zero mean and unit variance first.</summary>
+    public bool NormalizesSamples => _normalize;
+
     /// <inheritdoc />
     /// <remarks>Frames = samples / 160, rounded down, after padding; valid frames = audio samples / 160, rounded up, at most all.</remarks>
     public FeatureMatrix Extract(ReadOnlySpan<float> samples, int? padToSamples = null)
