@@ -40,8 +40,8 @@ internal static class HostApplication
     /// <summary>Builds the service over plugins and a model.</summary>
     /// <param name="builder">From <see cref="CreateBuilder"/>.</param>
     /// <param name="plugins">The plugins; stay the caller's.</param>
-    /// <param name="model">Where the recogniser comes from.</param>
-    public static WebApplication Build(WebApplicationBuilder builder, PluginCatalog plugins, ModelSource model)
+    /// <param name="model">Loads the recogniser.</param>
+    public static WebApplication Build(WebApplicationBuilder builder, PluginCatalog plugins, RecognizerFactory model)
     {
         builder.Services.AddSingleton(plugins);
         builder.Services.AddLive(model, builder.Configuration);

@@ -15,7 +15,7 @@ internal static class LiveServices
     private const int MaximumMessageBytes = 64 * 1024;
 
     /// <summary>Adds sessions, the recogniser's host and the hub.</summary>
-    public static IServiceCollection AddLive(this IServiceCollection services, ModelSource model, IConfiguration configuration)
+    public static IServiceCollection AddLive(this IServiceCollection services, RecognizerFactory model, IConfiguration configuration)
     {
         services.AddOptions<LiveOptions>().Bind(configuration.GetSection(LiveOptions.Section)).ValidateOnStart();
         services.AddSingleton<IValidateOptions<LiveOptions>, LiveOptions>();

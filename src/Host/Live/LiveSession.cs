@@ -138,6 +138,18 @@ internal sealed class LiveSession : IAsyncDisposable
         }
     }
 
+    /// <summary>Viewers that are connected.</summary>
+    public int Viewers
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _viewers;
+            }
+        }
+    }
+
     /// <summary>The newest revision of each segment, in the order of time.</summary>
     public CaptionUpdate[] Captions => _log.Newest();
 

@@ -141,7 +141,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         }
     }
 
-    /// <summary>Starts no more sessions and ends all that run; returns when every one is flushed or the token is cancelled.</summary>
+    /// <summary>Starts no more sessions and ends all that run; returns when every one is flushed and its viewers have it, or the token is cancelled.</summary>
     public async Task CloseAsync(CancellationToken cancellationToken)
     {
         lock (_gate)
@@ -150,6 +150,12 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         }
 
         await Task.WhenAll(Sessions.Select(session => EndQuietlyAsync(session, cancellationToken)));
+
+        // Viewers leave by themselves once they have everything; one that reads nothing is not waited for.
+        for (var i = 0; i < 100 && !cancellationToken.IsCancellationRequested && Sessions.Any(session => session.Viewers > 0); i++)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(20), CancellationToken.None);
+        }
     }
 
     public Task StartAsync(CancellationToken cancellationToken)

@@ -7,55 +7,32 @@ namespace AsrPlatform.Host.Serving;
 /// <summary>Whether there is a recogniser.</summary>
 internal enum ModelStatus
 {
-    /// <summary>None can be loaded: no model was named, or no plugin can load it.</summary>
-    Missing,
-
     /// <summary>Being loaded.</summary>
     Loading,
 
     /// <summary>At work.</summary>
     Ready,
 
-    /// <summary>Loading failed.</summary>
-    Failed,
+    /// <summary>There is none: no model was named, no plugin can load it, or loading failed.</summary>
+    Missing,
 }
 
 /// <summary>What the host's model is at one moment.</summary>
 /// <param name="Status">Whether there is one.</param>
 /// <param name="Info">The recogniser, when ready.</param>
-/// <param name="Reason">Why there is none and what to do, when missing or failed.</param>
+/// <param name="Reason">Why there is none and what to do, when missing.</param>
 /// <param name="ReadyAt">When it was loaded.</param>
 internal sealed record ModelSnapshot(ModelStatus Status, RecognizerInfo? Info = null, string? Reason = null, DateTimeOffset? ReadyAt = null);
 
-/// <summary>Where the host's recogniser comes from.</summary>
-internal sealed record ModelSource
-{
-    private ModelSource(Func<ISpeechRecognizer>? load, string? missing)
-    {
-        Load = load;
-        Missing = missing;
-    }
-
-    /// <summary>Loads the recogniser; null when there is none.</summary>
-    public Func<ISpeechRecognizer>? Load { get; }
-
-    /// <summary>Why there is none and what to do.</summary>
-    public string? Missing { get; }
-
-    /// <summary>A recogniser that is loaded at start, on its own thread.</summary>
-    public static ModelSource From(Func<ISpeechRecognizer> load) => new(load, null);
-
-    /// <summary>No recogniser: the host starts all the same and says why.</summary>
-    public static ModelSource None(string reason) => new(null, reason);
-}
+/// <summary>Loads the host's recogniser; called once, on the thread that the recogniser belongs to.</summary>
+/// <exception cref="AsrException">There is none; the message says why and what to do.</exception>
+internal delegate ISpeechRecognizer RecognizerFactory();
 
 /// <summary>Owns the host's recogniser and its thread: loads it when the host starts, disposes it when the host stops.</summary>
 /// <remarks>Safe for concurrent calls.</remarks>
-internal sealed class ModelHost(ModelSource source, TimeProvider time, ILogger<ModelHost> logger) : IHostedService, IAsyncDisposable
+internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogger<ModelHost> logger) : IHostedService, IAsyncDisposable
 {
-    private volatile ModelSnapshot _snapshot = source.Load is null
-        ? new ModelSnapshot(ModelStatus.Missing, Reason: source.Missing)
-        : new ModelSnapshot(ModelStatus.Loading);
+    private volatile ModelSnapshot _snapshot = new(ModelStatus.Loading);
 
     private RecognizerThread? _thread;
     private Task _loading = Task.CompletedTask;
@@ -85,16 +62,8 @@ internal sealed class ModelHost(ModelSource source, TimeProvider time, ILogger<M
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        if (source.Load is { } load)
-        {
-            _thread = new RecognizerThread(load);
-            _loading = FollowLoadingAsync(_thread);
-        }
-        else
-        {
-            logger.LogWarning("No captions yet: {Reason}", source.Missing);
-        }
-
+        _thread = new RecognizerThread(load);
+        _loading = FollowLoadingAsync(_thread);
         return Task.CompletedTask;
     }
 
@@ -125,12 +94,12 @@ internal sealed class ModelHost(ModelSource source, TimeProvider time, ILogger<M
         }
         catch (AsrException error)
         {
-            _snapshot = new ModelSnapshot(ModelStatus.Failed, Reason: error.Message);
-            logger.LogError("No captions: {Reason}", error.Message);
+            _snapshot = new ModelSnapshot(ModelStatus.Missing, Reason: error.Message);
+            logger.LogWarning("No captions yet: {Reason}", error.Message);
         }
         catch (Exception error)
         {
-            _snapshot = new ModelSnapshot(ModelStatus.Failed, Reason: $"the model could not be loaded ({error.GetType().Name}): see the log");
+            _snapshot = new ModelSnapshot(ModelStatus.Missing, Reason: $"the model could not be loaded ({error.GetType().Name}): see the log");
             logger.LogError(error, "The model could not be loaded");
         }
     }

@@ -14,7 +14,7 @@ internal sealed class RecognizerThread : IAsyncDisposable
     /// <summary>Requests that wait at most; further callers wait for a place. Above the usual number of sessions, which have one request each.</summary>
     private const int QueueCapacity = 256;
 
-    private readonly Func<ISpeechRecognizer> _load;
+    private readonly RecognizerFactory _load;
     private readonly Channel<Request> _requests = Channel.CreateBounded<Request>(
         new BoundedChannelOptions(QueueCapacity) { FullMode = BoundedChannelFullMode.Wait, SingleReader = true });
 
@@ -24,7 +24,7 @@ internal sealed class RecognizerThread : IAsyncDisposable
 
     /// <summary>Starts the thread, which starts loading.</summary>
     /// <param name="load">Loads the recogniser; called once, on the thread.</param>
-    public RecognizerThread(Func<ISpeechRecognizer> load)
+    public RecognizerThread(RecognizerFactory load)
     {
         _load = load;
         new Thread(Run) { IsBackground = true, Name = "recognizer" }.Start();

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
+using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Live;
@@ -18,8 +19,7 @@ internal sealed class LiveHarness : IAsyncDisposable
     private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time)
     {
         Options = options;
-        var source = recognizer is null ? ModelSource.None("no model: give --model") : ModelSource.From(() => recognizer);
-        Model = new ModelHost(source, time, NullLogger<ModelHost>.Instance);
+        Model = new ModelHost(() => recognizer ?? throw new AsrException("no model: give --model"), time, NullLogger<ModelHost>.Instance);
         Sessions = new LiveSessionStore(
             Model,
             rate => new EnergyVoiceActivityDetector(rate),
