@@ -26,6 +26,7 @@ internal sealed record NpyArray(int[] Shape, double[] Values)
         double[] values = type switch
         {
             "<f4" => Array.ConvertAll(MemoryMarshal.Cast<byte, float>(data).ToArray(), value => (double)value),
+            "<f2" => Array.ConvertAll(MemoryMarshal.Cast<byte, Half>(data).ToArray(), value => (double)value),
             "<f8" => MemoryMarshal.Cast<byte, double>(data).ToArray(),
             "<i4" => Array.ConvertAll(MemoryMarshal.Cast<byte, int>(data).ToArray(), value => (double)value),
             "<i8" => Array.ConvertAll(MemoryMarshal.Cast<byte, long>(data).ToArray(), value => (double)value),

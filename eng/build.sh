@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Builds everything into artifacts/app: the host, plugins/<id>, shared/ and the page. Quick when nothing changed.
+#   eng/build.sh [--tests]     --tests builds the test projects too
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. eng/environment.sh
+say() { printf '[build] %s\n' "$*"; }
+
+log=artifacts/build.log
+mkdir -p artifacts
+run() {
+  if ! "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    printf '[build] failed: %s\n' "$*" >&2
+    exit 1
+  fi
+}
+
+if [ -x eng/build-client.sh ]; then say "the page"; run eng/build-client.sh; fi
+say "the solution (artifacts/build.log)"
+if [ "${1:-}" = --tests ]; then
+  run dotnet build AsrPlatform.sln -v minimal -nologo
+else
+  for project in src/Host/Host.csproj bindings/*/*.csproj plugins/*/*.csproj; do
+    [ -e "$project" ] || continue
+    run dotnet build "$project" -v minimal -nologo
+  done
+fi
+say "done: artifacts/app"
