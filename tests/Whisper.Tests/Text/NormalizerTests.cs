@@ -1,6 +1,5 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Tests;
-using AsrPlatform.Whisper.Tests.Tokens;
 using AsrPlatform.Whisper.Text;
 
 namespace AsrPlatform.Whisper.Tests.Text;
@@ -67,9 +66,9 @@ public class NormalizerTests
     public void Load_NoSpellings_ChangesNone()
     {
         using var folder = new TemporaryFolder();
-        Assert.Equal("colour", EnglishTextNormalizer.Load(folder.Path).Normalize("Colour"));
+        Assert.Equal("colour", EnglishTextNormalizer.Load(folder.Root).Normalize("Colour"));
         folder.Write("normalizer.json", """{"colour": "color"}""");
-        Assert.Equal("color", EnglishTextNormalizer.Load(folder.Path).Normalize("Colour"));
+        Assert.Equal("color", EnglishTextNormalizer.Load(folder.Root).Normalize("Colour"));
     }
 
     [Theory]
@@ -79,7 +78,8 @@ public class NormalizerTests
     public void Load_DamagedSpellings_NamesTheFile(string json)
     {
         using var folder = new TemporaryFolder();
-        var error = Assert.Throws<AsrException>(() => EnglishTextNormalizer.Load(folder.Write("normalizer.json", json)));
+        folder.Write("normalizer.json", json);
+        var error = Assert.Throws<AsrException>(() => EnglishTextNormalizer.Load(folder.Root));
         Assert.Contains("normalizer.json", error.Message, StringComparison.Ordinal);
     }
 }
