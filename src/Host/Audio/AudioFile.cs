@@ -66,6 +66,9 @@ public sealed class AudioFile : IAudioSource, IDisposable
     /// </summary>
     public string? Warning => _warning;
 
+    /// <summary>The temporary copy of what can be read just once; null for a file.</summary>
+    internal string? SpoolPath => _isTemporary ? _path : null;
+
     /// <summary>Opens a file. The caller disposes it.</summary>
     /// <param name="path">The file; <c>-</c> stands for standard input, which is copied to a temporary file first.</param>
     /// <exception cref="AsrException">There is no such file, it is empty, has no samples, or is no audio.</exception>
