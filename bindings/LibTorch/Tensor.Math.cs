@@ -434,9 +434,11 @@ public static unsafe partial class torch
             return Shim.Pair(asrt_min_dim(Handle, dim, keepdim ? 1 : 0, &values, &indices), values, indices, this);
         }
 
-        public Tensor amax(params ReadOnlySpan<long> dims) => amax(dims, false);
+        public Tensor amax(params long[] dims) => amax((ReadOnlySpan<long>)dims);
 
-        public Tensor amax(ReadOnlySpan<long> dims, bool keepdim)
+        public Tensor amax(long[] dims, bool keepdim = false) => amax((ReadOnlySpan<long>)dims, keepdim);
+
+        public Tensor amax(ReadOnlySpan<long> dims, bool keepdim = false)
         {
             fixed (long* p = dims)
             {
@@ -444,9 +446,11 @@ public static unsafe partial class torch
             }
         }
 
-        public Tensor amin(params ReadOnlySpan<long> dims) => amin(dims, false);
+        public Tensor amin(params long[] dims) => amin((ReadOnlySpan<long>)dims);
 
-        public Tensor amin(ReadOnlySpan<long> dims, bool keepdim)
+        public Tensor amin(long[] dims, bool keepdim = false) => amin((ReadOnlySpan<long>)dims, keepdim);
+
+        public Tensor amin(ReadOnlySpan<long> dims, bool keepdim = false)
         {
             fixed (long* p = dims)
             {

@@ -31,7 +31,22 @@ internal sealed class PluginCatalog : IAsyncDisposable
     /// <param name="configuration">The host's configuration; plugins see their section of it.</param>
     /// <param name="loggers">The host's loggers; null for none.</param>
     /// <remarks>Never throws because of a plugin.</remarks>
-    public static PluginCatalog Load(PluginHostOptions options, IConfiguration configuration, ILoggerFactory? loggers = null)
+    public static PluginCatalog Load(PluginHostOptions options, IConfiguration configuration, ILoggerFactory? loggers = null) =>
+        Load(Directories(options), options, configuration, loggers);
+
+    /// <summary>Starts the plugin of one folder alone, wherever it lies.</summary>
+    /// <param name="directory">The folder of a <c>plugin.json</c>.</param>
+    /// <param name="sharedDirectory">The folder of the assemblies that plugins share.</param>
+    /// <param name="configuration">As for <see cref="Load(PluginHostOptions, IConfiguration, ILoggerFactory?)"/>.</param>
+    /// <param name="loggers">The host's loggers; null for none.</param>
+    public static PluginCatalog LoadOne(string directory, string sharedDirectory, IConfiguration configuration, ILoggerFactory? loggers = null)
+    {
+        var canonical = CanonicalPath.Of(directory);
+        var options = new PluginHostOptions { Directory = Path.GetDirectoryName(canonical)!, SharedDirectory = sharedDirectory };
+        return Load([canonical], options, configuration, loggers);
+    }
+
+    private static PluginCatalog Load(IEnumerable<string> directories, PluginHostOptions options, IConfiguration configuration, ILoggerFactory? loggers)
     {
         loggers ??= NullLoggerFactory.Instance;
         NativeEnvironment.SetDefaults();
@@ -39,7 +54,7 @@ internal sealed class PluginCatalog : IAsyncDisposable
         var loader = new PluginLoader(SharedAssemblies.In(options.SharedDirectory), configuration, loggers);
         var plugins = new List<PluginInstance>();
         var directoryOf = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-        foreach (var directory in Directories(options))
+        foreach (var directory in directories)
         {
             var plugin = RequireUniqueNames(
                 loader.Load(directory, options.Directory, id =>

@@ -46,9 +46,12 @@ internal sealed class PluginsFolder : IDisposable
                 Directory = Root,
                 SharedDirectory = Path.Combine(Fixtures.RepositoryRoot, "artifacts", "test-shared"),
             },
-            new ConfigurationBuilder()
-                .AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)))
-                .Build());
+            Configuration(settings));
+
+    public static IConfiguration Configuration(params (string Key, string Value)[] settings) =>
+        new ConfigurationBuilder()
+            .AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create(setting.Key, (string?)setting.Value)))
+            .Build();
 
     public void Dispose() => Directory.Delete(_parent, recursive: true);
 }
