@@ -156,7 +156,7 @@ internal sealed class DecoderStep : IDecoderContext
             if (heads[place].Layer == layer)
             {
                 var chosen = weights.view(run.Sources, _heads, run.RowsPerSource * _width, -1).select(1, heads[place].Head);
-                Alignment.Add((place, run.FirstRow, chosen.reshape(run.Rows, _width, -1).clone().DetachFromDisposeScope()));
+                Alignment.Add((place, run.FirstRow, chosen.reshape(run.Rows, _width, -1).clone().MoveToOuterDisposeScope()));
             }
         }
     }

@@ -318,14 +318,10 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
         var size = width * cache.States.Positions;
         foreach (var (place, firstRow, weights) in step.Alignment)
         {
-            using (weights)
+            // [row, token, position] of one head, into [row, head, token, position].
+            for (var row = 0; row < weights.shape[0]; row++)
             {
-                // [row, token, position] of one head, into [row, head, token, position].
-                for (var row = 0; row < weights.shape[0]; row++)
-                {
-                    using var part = weights.select(0, row);
-                    HostMemory.Copy(part, alignment.Slice((((firstRow + row) * heads) + place) * size, size));
-                }
+                HostMemory.Copy(weights.select(0, row), alignment.Slice((((firstRow + row) * heads) + place) * size, size));
             }
         }
     }
