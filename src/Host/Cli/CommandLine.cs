@@ -45,6 +45,9 @@ internal static class CommandLine
     /// <summary>One file a verb.</summary>
     private static IEnumerable<Command> Commands() =>
     [
+        ServeCommand.Create(),
+        TranscribeCommand.Create(),
+        ModelsCommand.Create(),
         DoctorCommand.Create(),
     ];
 }
