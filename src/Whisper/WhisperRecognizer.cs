@@ -4,6 +4,7 @@ using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.Whisper.Decoding;
+using AsrPlatform.Whisper.Decoding.HuggingFace;
 using AsrPlatform.Whisper.Decoding.OpenAi;
 using AsrPlatform.Whisper.Features;
 using AsrPlatform.Whisper.Tokens;
@@ -35,7 +36,7 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
     }
 
     /// <summary>The decoding algorithms that Whisper brings.</summary>
-    public static IReadOnlyList<ISpeechDecoder> DefaultDecoders { get; } = [new OpenAiDecoder()];
+    public static IReadOnlyList<ISpeechDecoder> DefaultDecoders { get; } = [new OpenAiDecoder(), new HuggingFaceDecoder()];
 
     /// <inheritdoc />
     public RecognizerInfo Info { get; }

@@ -10,6 +10,9 @@ internal static class Punctuation
     /// <summary>Marks that belong to the word after them.</summary>
     public const string Opening = "\"'“¿([{-";
 
+    /// <summary>As <see cref="Opening"/>, in transformers.</summary>
+    public const string HuggingFaceOpening = "\"'“¡¿([{-";
+
     /// <summary>Marks that belong to the word before them.</summary>
     public const string Closing = "\"'.。,，!！?？:：”)]}、";
 
@@ -20,12 +23,12 @@ internal static class Punctuation
     public static bool Contains(string marks, string word) => marks.Contains(word, StringComparison.Ordinal);
 
     /// <summary>Moves marks that stand alone into the word that they belong to; the emptied entries stay in place.</summary>
-    public static void Merge(IReadOnlyList<WordTiming> words)
+    public static void Merge(IReadOnlyList<WordTiming> words, string opening = Opening)
     {
         var target = words.Count - 1;
         for (var i = words.Count - 2; i >= 0; i--)
         {
-            if (words[i].Word.StartsWith(' ') && Contains(Opening, words[i].Word.Trim()))
+            if (words[i].Word.StartsWith(' ') && Contains(opening, words[i].Word.Trim()))
             {
                 words[target].Word = words[i].Word + words[target].Word;
                 words[target].TokenCount += words[i].TokenCount;

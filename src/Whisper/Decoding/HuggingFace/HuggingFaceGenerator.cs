@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Whisper.Alignment;
 using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.Whisper.Decoding.Rules;
 using AsrPlatform.Whisper.Text;
@@ -221,7 +222,7 @@ public sealed class HuggingFaceGenerator : IDisposable
 
             if (options.ReturnTokenTimestamps)
             {
-                var heads = _generation.AlignmentHeads.Count > 0 ? _generation.AlignmentHeads : UpperHalf(owner._model.Info);
+                var heads = _generation.AlignmentHeads.Count > 0 ? _generation.AlignmentHeads : WordAligner.UpperHalf(owner._model.Info);
                 _times = new TokenTimes(owner._model, heads, owner._config.MedianFilterWidth);
             }
         }
@@ -490,11 +491,6 @@ public sealed class HuggingFaceGenerator : IDisposable
 
             return languages;
         }
-
-        private static AttentionHead[] UpperHalf(Seq2SeqModelInfo info) =>
-            [.. from layer in Enumerable.Range(info.DecoderLayers / 2, info.DecoderLayers - (info.DecoderLayers / 2))
-                from head in Enumerable.Range(0, info.DecoderHeads)
-                select new AttentionHead(layer, head)];
 
         private void CheckToken(int token, string what)
         {
