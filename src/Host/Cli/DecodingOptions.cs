@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Whisper.Decoding.HuggingFace;
 
 namespace AsrPlatform.Host.Cli;
 
@@ -13,7 +14,7 @@ internal sealed class DecodingOptions
 
     private readonly Option<string?> _language = new("--language") { Description = "the speech's language, such as en or english; default: detected", HelpName = "XX" };
     private readonly Option<string> _task = new("--task") { Description = "transcribe, or translate into English", HelpName = "TASK", DefaultValueFactory = _ => "transcribe" };
-    private readonly Option<string> _algorithm = new("--algorithm") { Description = "openai: sequential windows with fallback; hf: transformers' generate", HelpName = "NAME", DefaultValueFactory = _ => Defaults.Algorithm };
+    private readonly Option<string> _algorithm = new("--algorithm") { Description = "openai: sequential windows with fallback; hf: transformers' generate (fallback, thresholds and previous text are off unless given)", HelpName = "NAME", DefaultValueFactory = _ => Defaults.Algorithm };
     private readonly Option<bool> _wordTimestamps = new("--word-timestamps") { Description = "a time and a probability for each word" };
     private readonly Option<bool> _withoutTimestamps = new("--without-timestamps") { Description = "asks the model for text alone" };
     private readonly Option<double> _temperature = new("--temperature") { Description = "sampling temperature, 0 to 1", DefaultValueFactory = _ => Defaults.Temperature };
@@ -54,7 +55,28 @@ internal sealed class DecodingOptions
         }
     }
 
-    public TranscriptionOptions Read(ParseResult parsed) => new()
+    public TranscriptionOptions Read(ParseResult parsed)
+    {
+        var options = ReadAll(parsed);
+        if (!options.Algorithm.Equals(HuggingFaceDecoder.Defaults.Algorithm, StringComparison.OrdinalIgnoreCase))
+        {
+            return options;
+        }
+
+        // transformers has other defaults than OpenAI.
+        T Given<T>(Option<T> option, T value, T byDefault) => parsed.GetResult(option) is { Implicit: false } ? value : byDefault;
+        var defaults = HuggingFaceDecoder.Defaults;
+        return options with
+        {
+            TemperatureIncrementOnFallback = Given(_increment, options.TemperatureIncrementOnFallback, defaults.TemperatureIncrementOnFallback),
+            ConditionOnPreviousText = Given(_condition, options.ConditionOnPreviousText, defaults.ConditionOnPreviousText),
+            CompressionRatioThreshold = Given(_compression, options.CompressionRatioThreshold, defaults.CompressionRatioThreshold),
+            LogProbabilityThreshold = Given(_logProbability, options.LogProbabilityThreshold, defaults.LogProbabilityThreshold),
+            NoSpeechThreshold = Given(_noSpeech, options.NoSpeechThreshold, defaults.NoSpeechThreshold),
+        };
+    }
+
+    private TranscriptionOptions ReadAll(ParseResult parsed) => new()
     {
         Algorithm = parsed.GetValue(_algorithm)!,
         Language = parsed.GetValue(_language),
