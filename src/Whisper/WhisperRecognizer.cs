@@ -73,11 +73,12 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
         var model = backend.Load(options, cancellationToken);
         try
         {
-            if (model.Info.VocabularySize < tokenizer.VocabularySize || model.Info.FeatureSize != features.FeatureSize)
+            // Listed tokens that the model lacks are harmless; the start of the timestamps shows whether the vocabulary is the model's.
+            if (tokenizer.TimestampBegin >= model.Info.VocabularySize)
             {
                 throw new AsrException(
-                    $"{directory}: the model takes {model.Info.FeatureSize} mel bins and {model.Info.VocabularySize} tokens, "
-                    + $"but its preprocessor gives {features.FeatureSize} and its tokenizer {tokenizer.VocabularySize}.");
+                    $"{directory}: the tokenizer's timestamps start at {tokenizer.TimestampBegin}, but the model has {model.Info.VocabularySize} tokens: "
+                    + "take the tokenizer files of the same checkpoint.");
             }
 
             var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));

@@ -31,22 +31,4 @@ public sealed class MicroRecognizer : IDisposable
             _recognizer.Value.Dispose();
         }
     }
-
-    private sealed class ReferenceBackend : ISeq2SeqBackend
-    {
-        public string Name => "reference";
-
-        public IReadOnlyList<BackendDevice> Devices { get; } = [new("cpu", "plain C#")];
-
-        public bool CanLoad(string modelDirectory, out string? reason)
-        {
-            reason = null;
-            return true;
-        }
-
-        public ISeq2SeqModel Load(ModelLoadOptions options, CancellationToken cancellationToken = default) =>
-            ReferenceModel.Load(options.ModelDirectory!);
-
-        public ISeq2SeqModel CreateRandom(string configJson, ModelLoadOptions options) => throw new NotSupportedException();
-    }
 }

@@ -25,6 +25,7 @@ internal sealed class Transcription : IDisposable
     private readonly double[] _temperatures;
     private readonly List<TranscriptSegment> _segments = [];
     private readonly List<int> _tokens = [];
+    private IEncoderStates? _firstStates; // of the first window, where language detection has encoded it already
     private int _promptStart;
     private double _lastSpeechEnd;
 
@@ -47,7 +48,11 @@ internal sealed class Transcription : IDisposable
         _mel = new LogMelStream(input.Features, audio, cancellationToken);
     }
 
-    public void Dispose() => _mel.Dispose();
+    public void Dispose()
+    {
+        _firstStates?.Dispose();
+        _mel.Dispose();
+    }
 
     public TranscriptionResult Run()
     {
@@ -59,7 +64,7 @@ internal sealed class Transcription : IDisposable
                 _input.Model, _input.Tokenizer, _input.Generation.AlignmentHeads, _input.PositionsPerSecond, _input.Config.MedianFilterWidth)
             : null;
 
-        var promptTokens = _options.InitialPrompt is { } prompt ? _input.Tokenizer.Encode(" " + prompt.Trim()) : [];
+        int[] promptTokens = _options.InitialPrompt is { } prompt ? _input.Tokenizer.EncodePrompt(prompt)[1..] : [];
         _tokens.AddRange(promptTokens);
         foreach (var (start, end) in Clips())
         {
@@ -106,8 +111,15 @@ internal sealed class Transcription : IDisposable
         // Here, and only here, short audio is padded with silence and not with zeros in the feature domain.
         _cancellationToken.ThrowIfCancellationRequested();
         _mel.Read(0, _windowFrames, _window);
-        using var states = _input.Model.Encode(_window, 1, _windowFrames);
-        return LanguageDetector.Detect(_input.Model, states, _input.Tokenizer)[0][0].Code;
+        _firstStates = _input.Model.Encode(_window, 1, _windowFrames);
+        var language = LanguageDetector.Detect(_input.Model, _firstStates, _input.Tokenizer)[0][0].Code;
+        if (_mel.Frames < _windowFrames)
+        {
+            _firstStates.Dispose();
+            _firstStates = null;
+        }
+
+        return language;
     }
 
     // Start and end frames of what is to be transcribed.
@@ -131,11 +143,8 @@ internal sealed class Transcription : IDisposable
     private int DecodeWindow(WindowDecoder decoder, WordAligner? aligner, string? language, int seek, int frames)
     {
         _cancellationToken.ThrowIfCancellationRequested();
-        _mel.Read(seek, frames, _window);
-        using var states = _input.Model.Encode(_window, 1, _windowFrames);
-        decoder.Begin(states, CollectionsMarshal.AsSpan(_tokens)[_promptStart..]);
-        var result = DecodeWithFallback(decoder);
-        decoder.End();
+        using var states = EncodeWindow(seek, frames);
+        var result = DecodeWithFallback(decoder, states);
         if (IsSilence(result))
         {
             Report(seek + frames, []);
@@ -169,21 +178,42 @@ internal sealed class Transcription : IDisposable
         return next;
     }
 
-    private WindowResult DecodeWithFallback(WindowDecoder decoder)
+    private IEncoderStates EncodeWindow(int seek, int frames)
     {
-        WindowResult? result = null;
-        foreach (var temperature in _temperatures)
+        if (seek == 0 && frames == _windowFrames && _firstStates is { } states)
         {
-            result = decoder.Decode(temperature, _random, _cancellationToken);
-            var unlikely = result.AverageLogProbability < _options.LogProbabilityThreshold;
-            var silent = unlikely && result.NoSpeechProbability > _options.NoSpeechThreshold;
-            if (silent || !(unlikely || result.CompressionRatio > _options.CompressionRatioThreshold))
-            {
-                break;
-            }
+            _firstStates = null;
+            return states;
         }
 
-        return result!;
+        _mel.Read(seek, frames, _window);
+        return _input.Model.Encode(_window, 1, _windowFrames);
+    }
+
+    private WindowResult DecodeWithFallback(WindowDecoder decoder, IEncoderStates states)
+    {
+        try
+        {
+            decoder.Begin(states, CollectionsMarshal.AsSpan(_tokens)[_promptStart..]);
+            WindowResult? result = null;
+            foreach (var temperature in _temperatures)
+            {
+                result = decoder.Decode(temperature, _random, _cancellationToken);
+                var unlikely = result.AverageLogProbability < _options.LogProbabilityThreshold;
+                var silent = unlikely && result.NoSpeechProbability > _options.NoSpeechThreshold;
+                if (silent || !(unlikely || result.CompressionRatio > _options.CompressionRatioThreshold))
+                {
+                    break;
+                }
+            }
+
+            return result!;
+        }
+        finally
+        {
+            // The cache must not outlive the states.
+            decoder.End();
+        }
     }
 
     private bool IsSilence(WindowResult result) =>

@@ -69,7 +69,7 @@ internal sealed record WindowDecoderOptions
         };
     }
 
-    // Whatever is asked for, tokens that only ever stand in a prompt are no transcript.
+    // Whatever is asked for, tokens that only ever stand in a prompt, and rows that pad the vocabulary, are no transcript.
     private static int[] Suppress(WhisperDecoderInput input, IReadOnlyList<int> tokens)
     {
         var tokenizer = input.Tokenizer;
@@ -86,6 +86,7 @@ internal sealed record WindowDecoderOptions
             suppressed.Add(startOfLm);
         }
 
+        suppressed.UnionWith(Enumerable.Range(0, input.Model.Info.VocabularySize).Skip(tokenizer.VocabularySize));
         return [.. suppressed];
     }
 }
