@@ -1,0 +1,107 @@
+// torch.nn.functional.
+#include "shim.h"
+
+#include <cmath>
+#include <limits>
+
+ASRT_API Handle asrt_linear(Handle input, Handle weight, Handle bias) {
+  return guard([&] { return at::linear(*input, *weight, maybe(bias)); });
+}
+
+ASRT_API Handle asrt_conv1d(Handle input, Handle weight, Handle bias, int64_t stride, int64_t padding, int64_t dilation,
+                            int64_t groups) {
+  return guard([&] {
+    return at::conv1d(*input, *weight, maybe(bias), at::IntArrayRef(stride), at::IntArrayRef(padding),
+                      at::IntArrayRef(dilation), groups);
+  });
+}
+
+ASRT_API Handle asrt_layer_norm(Handle input, const int64_t* shape, int32_t n, Handle weight, Handle bias, double eps) {
+  return guard([&] { return at::layer_norm(*input, ints(shape, n), maybe(weight), maybe(bias), eps); });
+}
+
+// The exact form, x * Phi(x), not the tanh approximation.
+ASRT_API Handle asrt_gelu(Handle t) {
+  return guard([&] { return at::gelu(*t); });
+}
+ASRT_API int32_t asrt_gelu_(Handle t) {
+  return attempt([&] { at::gelu_(*t); });
+}
+
+ASRT_API Handle asrt_softmax(Handle t, int64_t dim, int32_t dtype) {
+  return guard([&] { return at::softmax(*t, dim, maybe_dtype(dtype)); });
+}
+ASRT_API Handle asrt_log_softmax(Handle t, int64_t dim, int32_t dtype) {
+  return guard([&] { return at::log_softmax(*t, dim, maybe_dtype(dtype)); });
+}
+
+// query [..., L, E], key [..., S, E], value [..., S, V] -> [..., L, V]; a bool mask is true where a key takes part, any
+// other mask is added to the scores.
+ASRT_API Handle asrt_scaled_dot_product_attention(Handle query, Handle key, Handle value, Handle mask, double dropout,
+                                                  int32_t causal) {
+  return guard([&]() -> at::Tensor {
+#if ASRT_TORCH >= 200
+    return at::scaled_dot_product_attention(*query, *key, *value, maybe(mask), dropout, causal != 0);  // Untested.
+#else
+    TORCH_CHECK(causal == 0 || mask == nullptr, "Attention takes a mask or is causal, not both.");
+    // The scale is applied to both sides, as the fused kernels do: half-precision scores stay in range.
+    const double scale = std::pow(static_cast<double>(query->size(-1)), -0.25);
+    auto scores = at::matmul(query->mul(scale), key->transpose(-2, -1).mul(scale));  // [..., L, S]
+    constexpr double never = -std::numeric_limits<double>::infinity();
+    if (causal != 0) {
+      const auto later = at::ones({query->size(-2), key->size(-2)}, query->options().dtype(at::kBool)).triu(1);
+      scores = scores.masked_fill(later, never);
+    } else if (mask != nullptr) {
+      scores = mask->scalar_type() == at::kBool ? scores.masked_fill(mask->logical_not(), never) : scores.add(*mask);
+    }
+    auto weights = at::softmax(scores, -1);
+    if (dropout > 0) weights = at::dropout(weights, dropout, true);
+    return at::matmul(weights, *value);
+#endif
+  });
+}
+
+// reduction: 0 none, 1 mean, 2 sum, as in at::Reduction.
+ASRT_API Handle asrt_cross_entropy(Handle input, Handle target, Handle weight, int64_t reduction, int64_t ignore_index,
+                                   double label_smoothing) {
+  return guard([&] {
+    return at::cross_entropy_loss(*input, *target, maybe(weight), reduction, ignore_index, label_smoothing);
+  });
+}
+ASRT_API Handle asrt_nll_loss(Handle input, Handle target, Handle weight, int64_t reduction) {
+  return guard([&] { return at::nll_loss_nd(*input, *target, maybe(weight), reduction, -100); });
+}
+ASRT_API Handle asrt_mse_loss(Handle input, Handle target, int64_t reduction) {
+  return guard([&] { return at::mse_loss(*input, *target, reduction); });
+}
+ASRT_API Handle asrt_kl_div(Handle input, Handle target, int64_t reduction, int32_t log_target) {
+  return guard([&] { return at::kl_div(*input, *target, reduction, log_target != 0); });
+}
+ASRT_API Handle asrt_ctc_loss(Handle log_probs, Handle targets, Handle input_lengths, Handle target_lengths, int64_t blank,
+                              int64_t reduction, int32_t zero_infinity) {
+  return guard([&] {
+    return at::ctc_loss(*log_probs, *targets, *input_lengths, *target_lengths, blank, reduction, zero_infinity != 0);
+  });
+}
+
+ASRT_API Handle asrt_dropout(Handle t, double p, int32_t training) {
+  return guard([&] { return at::dropout(*t, p, training != 0); });
+}
+ASRT_API int32_t asrt_dropout_(Handle t, double p, int32_t training) {
+  return attempt([&] { at::dropout_(*t, p, training != 0); });
+}
+ASRT_API Handle asrt_one_hot(Handle t, int64_t classes) {
+  return guard([&] { return at::one_hot(*t, classes); });
+}
+
+// mode: 0 zeros, 1 reflect, 2 replicate, 3 circular, 4 constant.
+ASRT_API Handle asrt_pad(Handle t, const int64_t* pad, int32_t n, int32_t mode, double value) {
+  return guard([&] {
+    switch (mode) {
+      case 1: return at::pad(*t, ints(pad, n), "reflect");
+      case 2: return at::pad(*t, ints(pad, n), "replicate");
+      case 3: return at::pad(*t, ints(pad, n), "circular");
+      default: return at::constant_pad_nd(*t, ints(pad, n), mode == 0 ? 0.0 : value);
+    }
+  });
+}

@@ -1,0 +1,122 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Decoding;
+
+namespace AsrPlatform.Host.Cli;
+
+/// <summary>The decoding options, under OpenAI's names.</summary>
+internal sealed class DecodingOptions
+{
+    private static readonly TranscriptionOptions Defaults = new();
+
+    private readonly Option<string?> _language = new("--language") { Description = "the speech's language, such as en or english; default: detected", HelpName = "XX" };
+    private readonly Option<string> _task = new("--task") { Description = "transcribe, or translate into English", HelpName = "TASK", DefaultValueFactory = _ => "transcribe" };
+    private readonly Option<string> _algorithm = new("--algorithm") { Description = "openai: sequential windows with fallback; hf: transformers' generate", HelpName = "NAME", DefaultValueFactory = _ => Defaults.Algorithm };
+    private readonly Option<bool> _wordTimestamps = new("--word-timestamps") { Description = "a time and a probability for each word" };
+    private readonly Option<bool> _withoutTimestamps = new("--without-timestamps") { Description = "asks the model for text alone" };
+    private readonly Option<double> _temperature = new("--temperature") { Description = "sampling temperature, 0 to 1", DefaultValueFactory = _ => Defaults.Temperature };
+    private readonly Option<double?> _increment = OptionalNumber("--temperature-increment-on-fallback", "rise of the temperature when a window fails a threshold", Defaults.TemperatureIncrementOnFallback);
+    private readonly Option<int?> _bestOf = new("--best-of") { Description = "candidates when sampling", HelpName = "N" };
+    private readonly Option<int?> _beamSize = new("--beam-size") { Description = "beams at temperature 0; default: greedy", HelpName = "N" };
+    private readonly Option<double?> _patience = new("--patience") { Description = "beam search patience", HelpName = "X" };
+    private readonly Option<double?> _lengthPenalty = new("--length-penalty") { Description = "length penalty; default: divide by the length", HelpName = "X" };
+    private readonly Option<string?> _initialPrompt = new("--initial-prompt") { Description = "text that precedes the audio", HelpName = "TEXT" };
+    private readonly Option<bool> _condition = new("--condition-on-previous-text") { Description = "each window knows the text of the one before", DefaultValueFactory = _ => Defaults.ConditionOnPreviousText, Arity = ArgumentArity.ExactlyOne };
+    private readonly Option<double?> _compression = OptionalNumber("--compression-ratio-threshold", "a window whose text compresses better than this failed", Defaults.CompressionRatioThreshold);
+    private readonly Option<double?> _logProbability = OptionalNumber("--logprob-threshold", "a window whose mean log probability is lower failed", Defaults.LogProbabilityThreshold);
+    private readonly Option<double?> _noSpeech = OptionalNumber("--no-speech-threshold", "above this probability, and with a low log probability, a window is silence", Defaults.NoSpeechThreshold);
+    private readonly Option<IReadOnlyList<int>?> _suppress = new("--suppress-tokens")
+    {
+        Description = "token ids never to produce, with commas; -1: all non-speech symbols; empty: none; default: the checkpoint's list",
+        HelpName = "IDS",
+        CustomParser = ParseTokens,
+    };
+
+    private readonly Option<double?> _chunkLength = new("--chunk-length") { Description = "window in seconds (chunked)", HelpName = "S" };
+    private readonly Option<int> _batchSize = new("--batch-size") { Description = "windows decoded together where the algorithm allows it", HelpName = "N", DefaultValueFactory = _ => Defaults.BatchSize };
+    private readonly Option<int?> _maxNewTokens = new("--max-new-tokens") { Description = "most tokens a window; default: the algorithm's", HelpName = "N" };
+    private readonly Option<int> _seed = new("--seed") { Description = "seed of sampling", HelpName = "N", DefaultValueFactory = _ => Defaults.Seed };
+
+    public void AddTo(Command command)
+    {
+        _task.AcceptOnlyFromAmong("transcribe", "translate");
+        Option[] options =
+        [
+            _language, _task, _algorithm, _wordTimestamps, _withoutTimestamps, _temperature, _increment, _bestOf, _beamSize, _patience,
+            _lengthPenalty, _initialPrompt, _condition, _compression, _logProbability, _noSpeech, _suppress, _chunkLength, _batchSize,
+            _maxNewTokens, _seed,
+        ];
+        foreach (var option in options)
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    public TranscriptionOptions Read(ParseResult parsed) => new()
+    {
+        Algorithm = parsed.GetValue(_algorithm)!,
+        Language = parsed.GetValue(_language),
+        Task = parsed.GetValue(_task) == "translate" ? TranscriptionTask.Translate : TranscriptionTask.Transcribe,
+        WordTimestamps = parsed.GetValue(_wordTimestamps),
+        WithoutTimestamps = parsed.GetValue(_withoutTimestamps),
+        Temperature = parsed.GetValue(_temperature),
+        TemperatureIncrementOnFallback = parsed.GetValue(_increment),
+        BestOf = parsed.GetValue(_bestOf),
+        BeamSize = parsed.GetValue(_beamSize),
+        Patience = parsed.GetValue(_patience),
+        LengthPenalty = parsed.GetValue(_lengthPenalty),
+        InitialPrompt = parsed.GetValue(_initialPrompt),
+        ConditionOnPreviousText = parsed.GetValue(_condition),
+        CompressionRatioThreshold = parsed.GetValue(_compression),
+        LogProbabilityThreshold = parsed.GetValue(_logProbability),
+        NoSpeechThreshold = parsed.GetValue(_noSpeech),
+        SuppressTokens = parsed.GetValue(_suppress),
+        ChunkLengthSeconds = parsed.GetValue(_chunkLength),
+        BatchSize = parsed.GetValue(_batchSize) is var size and > 0 ? size : throw new AsrException("--batch-size: give 1 or more"),
+        MaxNewTokens = parsed.GetValue(_maxNewTokens),
+        Seed = parsed.GetValue(_seed),
+    };
+
+    /// <summary>A number that <c>none</c> switches off.</summary>
+    private static Option<double?> OptionalNumber(string name, string description, double? defaultValue) => new(name)
+    {
+        Description = description + "; 'none' switches it off",
+        HelpName = "X",
+        DefaultValueFactory = _ => defaultValue,
+        CustomParser = result =>
+        {
+            var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+            if (text.Equals("none", StringComparison.OrdinalIgnoreCase))
+            {
+                return null;
+            }
+
+            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value))
+            {
+                return value;
+            }
+
+            result.AddError($"{name}: '{text}' is neither a number nor 'none'.");
+            return null;
+        },
+    };
+
+    private static int[]? ParseTokens(ArgumentResult result)
+    {
+        var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+        var parts = text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        var ids = new int[parts.Length];
+        for (var index = 0; index < parts.Length; index++)
+        {
+            if (!int.TryParse(parts[index], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out ids[index]) || ids[index] < -1)
+            {
+                result.AddError($"--suppress-tokens: '{parts[index]}' is no token id.");
+                return null;
+            }
+        }
+
+        return ids;
+    }
+}

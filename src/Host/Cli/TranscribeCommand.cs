@@ -1,0 +1,148 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Audio;
+using AsrPlatform.Host.Transcripts;
+using AsrPlatform.Whisper.Files;
+using Spectre.Console;
+
+namespace AsrPlatform.Host.Cli;
+
+/// <summary><c>asr transcribe FILE…</c>: files to text.</summary>
+internal static class TranscribeCommand
+{
+    public static Command Create()
+    {
+        var files = new Argument<string[]>("FILE") { Description = "audio files (any format that ffmpeg reads); - is stdin", Arity = ArgumentArity.OneOrMore };
+        var model = new ModelOptions();
+        var decoding = new DecodingOptions();
+        var format = new Option<string>("--format") { Description = "txt, json, srt or vtt", HelpName = "FORMAT", DefaultValueFactory = _ => "txt" };
+        format.AcceptOnlyFromAmong([.. TranscriptFormat.Names]);
+        var outputDirectory = new Option<string?>("--output-dir") { Description = "writes DIR/<name>.<format> a file; default: stdout", HelpName = "DIR" };
+        var quiet = new Option<bool>("--quiet") { Description = "no progress on stderr" };
+
+        var command = new Command("transcribe", "Transcribes audio files.");
+        command.Arguments.Add(files);
+        model.AddTo(command);
+        decoding.AddTo(command);
+        command.Options.Add(format);
+        command.Options.Add(outputDirectory);
+        command.Options.Add(quiet);
+        command.SetAction((parsed, cancellationToken) =>
+        {
+            var job = new Job(
+                parsed.GetValue(files)!,
+                parsed.GetValue(format)!,
+                parsed.GetValue(outputDirectory),
+                Progress: !parsed.GetValue(quiet) && !Console.IsErrorRedirected);
+            var options = decoding.Read(parsed);
+            return model.UseRecognizerAsync(parsed, recognizer => job.Run(recognizer, options, cancellationToken), cancellationToken);
+        });
+        return command;
+    }
+
+    private sealed record Job(string[] Files, string Format, string? OutputDirectory, bool Progress)
+    {
+        public int Run(ISpeechRecognizer recognizer, TranscriptionOptions options, CancellationToken cancellationToken)
+        {
+            var targets = Targets();
+            var failed = 0;
+            for (var index = 0; index < Files.Length; index++)
+            {
+                try
+                {
+                    var text = TranscriptFormat.Write(Transcribe(recognizer, Files[index], options, cancellationToken), Format);
+                    if (targets is not null)
+                    {
+                        AtomicFile.Write(targets[index], stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+                    }
+                    else
+                    {
+                        var header = Files.Length > 1 && Format != "json" ? $"==> {Files[index]} <==\n" : "";
+                        Console.Out.Write(header + text);
+                        Console.Out.Flush();
+                    }
+                }
+                catch (AsrException error)
+                {
+                    // One broken file does not cost the others.
+                    failed++;
+                    Console.Error.WriteLine($"asr: {error.Message}");
+                }
+            }
+
+            return failed == 0 ? 0 : 1;
+        }
+
+        private TranscriptionResult Transcribe(ISpeechRecognizer recognizer, string path, TranscriptionOptions options, CancellationToken cancellationToken)
+        {
+            using var audio = AudioFile.Open(path);
+            var result = Progress
+                ? WithProgress(Path.GetFileName(path), report => recognizer.Transcribe(audio, options, report, cancellationToken))
+                : recognizer.Transcribe(audio, options, null, cancellationToken);
+            if (audio.Warning is { } warning)
+            {
+                Console.Error.WriteLine($"asr: warning: {warning}");
+            }
+
+            return result;
+        }
+
+        /// <summary>Where each file's text goes, checked before the work starts; null for stdout.</summary>
+        private string[]? Targets()
+        {
+            if (OutputDirectory is null)
+            {
+                return null;
+            }
+
+            try
+            {
+                Directory.CreateDirectory(OutputDirectory);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                throw new AsrException($"--output-dir {OutputDirectory}: {error.Message}", error);
+            }
+
+            var targets = Files.Select(file => Path.Combine(OutputDirectory, $"{(file == "-" ? "stdin" : Path.GetFileNameWithoutExtension(file))}.{Format}")).ToArray();
+            var twice = targets.GroupBy(target => target, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1);
+            if (twice is not null)
+            {
+                throw new AsrException($"several files would be written to {twice.Key}: transcribe them into different folders");
+            }
+
+            return targets;
+        }
+
+        private static TranscriptionResult WithProgress(string name, Func<Action<TranscriptionProgress>, TranscriptionResult> work)
+        {
+            var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+            TranscriptionResult? result = null;
+            console.Progress()
+                .AutoClear(true)
+                .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+                .Start(context =>
+                {
+                    var task = context.AddTask(Markup.Escape(name), maxValue: 1);
+                    task.IsIndeterminate = true;
+                    var clock = Stopwatch.StartNew();
+                    result = work(progress =>
+                    {
+                        if (progress.TotalSeconds is > 0 and { } total)
+                        {
+                            task.IsIndeterminate = false;
+                            task.Value = Math.Min(progress.DoneSeconds / total, 1);
+                        }
+
+                        var speed = progress.DoneSeconds / Math.Max(clock.Elapsed.TotalSeconds, 1e-3);
+                        task.Description = string.Create(CultureInfo.InvariantCulture, $"{Markup.Escape(name)} {speed:0.0}× real time");
+                    });
+                });
+            return result!;
+        }
+    }
+}
