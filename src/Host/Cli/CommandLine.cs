@@ -43,5 +43,8 @@ internal static class CommandLine
     }
 
     /// <summary>One file a verb.</summary>
-    private static IEnumerable<Command> Commands() => [];
+    private static IEnumerable<Command> Commands() =>
+    [
+        DoctorCommand.Create(),
+    ];
 }
