@@ -44,6 +44,8 @@ public sealed class PluginTests
     [Fact]
     public void Load_Cancelled_LeavesNoTensor()
     {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
         var before = Tensor.TotalCount;
         using var cancellation = new CancellationTokenSource();
         cancellation.Cancel();

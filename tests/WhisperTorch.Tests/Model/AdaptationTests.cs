@@ -1,6 +1,7 @@
 using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Tests;
+using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.WhisperTorch.Model;
 using static AsrPlatform.WhisperTorch.Tests.TestModels;
 
@@ -29,7 +30,7 @@ public sealed class AdaptationTests
     public void Weight_OfEveryLayer_IsTheCheckpoints()
     {
         using var model = Load("checkpoints/bf16");
-        using var checkpoint = Whisper.Checkpoints.WhisperCheckpoint.Open(Fixtures.Path("checkpoints/bf16"));
+        using var checkpoint = WhisperCheckpoint.Open(Fixtures.Path("checkpoints/bf16"));
         foreach (var layer in model.AdaptableLayers)
         {
             var stored = checkpoint.Weights[$"{layer.Name}.weight"];
@@ -64,8 +65,8 @@ public sealed class AdaptationTests
     public void SetDelta_OnALayer_ChangesTheOutputAsAChangedWeightDoes(string name)
     {
         using var model = Load("checkpoints/fp32");
-        using var reference = ReferenceModel.Load(Fixtures.Path("checkpoints/fp32"), (key, values) =>
-            key == $"{name}.weight" ? Array.ConvertAll(values, value => 1.25f * value) : values);
+        using var folder = new TemporaryFolder();
+        using var reference = ChangedReference(folder, $"{name}.weight", 1.25f);
         var before = Run(model);
         var layer = model.AdaptableLayers.Single(layer => layer.Name == name);
         using var delta = new Share(layer.Weight, 0.25f);
@@ -96,6 +97,20 @@ public sealed class AdaptationTests
         AssertClose(Array.ConvertAll(plain, value => 2 * value), doubled, 1e-5);
     }
 
+    private static ReferenceModel ChangedReference(TemporaryFolder folder, string tensor, float factor)
+    {
+        using (var checkpoint = WhisperCheckpoint.Open(folder.CopyOf(Fixtures.Path("checkpoints/fp32")).Root))
+        {
+            SafetensorsWriter.Write(folder.File("changed"), checkpoint.Weights.Tensors.Values.Select(entry => SafetensorsEntry.FromSingle(
+                entry.Name,
+                entry.Shape.ToArray(),
+                entry.Name == tensor ? Array.ConvertAll(entry.ToSingle(), value => factor * value) : entry.ToSingle())));
+        }
+
+        File.Move(folder.File("changed"), folder.File(CheckpointWeights.SingleFile), overwrite: true);
+        return ReferenceModel.Load(folder.Root);
+    }
+
     // Encoder states and the logits of prefilled, single and batched steps.
     private static float[] Run(ISeq2SeqModel model)
     {
@@ -116,7 +131,7 @@ public sealed class AdaptationTests
     /// <summary>Adds a share of <c>W x</c> to the output.</summary>
     private sealed class Share(Tensor weight, float share) : ILayerDelta<Tensor>, IDisposable
     {
-        private readonly Tensor _scaled = weight.t().mul(share).contiguous();
+        private readonly Tensor _scaled = Transposed(weight, share); // [in, out]
 
         public int Calls { get; private set; }
 
@@ -129,5 +144,11 @@ public sealed class AdaptationTests
         }
 
         public void Dispose() => _scaled.Dispose();
+
+        private static Tensor Transposed(Tensor weight, float share)
+        {
+            using var scope = NewDisposeScope();
+            return weight.t().mul(share).contiguous().MoveToOuterDisposeScope();
+        }
     }
 }
