@@ -21,8 +21,8 @@ public interface ISpeechDecoder
         CancellationToken cancellationToken);
 }
 
-/// <summary>The parts that a decoder works with.</summary>
+/// <summary>The parts that a decoder works with. A model family derives from it to add what its decoders need besides.</summary>
 /// <param name="Model">The model; owned by the caller.</param>
 /// <param name="Features">The features that the model was trained on.</param>
 /// <param name="Tokenizer">The model's tokenizer.</param>
-public sealed record SpeechDecoderInput(ISeq2SeqModel Model, IFeatureExtractor Features, ITokenizer Tokenizer);
+public record SpeechDecoderInput(ISeq2SeqModel Model, IFeatureExtractor Features, ITokenizer Tokenizer);

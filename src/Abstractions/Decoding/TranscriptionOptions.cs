@@ -70,6 +70,12 @@ public sealed record TranscriptionOptions
     /// <summary>Window length in seconds for <c>chunked</c>; null takes the model's.</summary>
     public double? ChunkLengthSeconds { get; init; }
 
+    /// <summary>
+    /// Start and end of each part to transcribe, in seconds, ascending; an end that is left out is the end of the audio. Empty
+    /// transcribes all of it.
+    /// </summary>
+    public IReadOnlyList<double> ClipTimestamps { get; init; } = [];
+
     /// <summary>Windows decoded together where the algorithm allows it.</summary>
     public int BatchSize { get; init; } = 1;
 

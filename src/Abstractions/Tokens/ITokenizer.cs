@@ -7,7 +7,7 @@ public interface ITokenizer
     /// <summary>Number of ids, special tokens included.</summary>
     int VocabularySize { get; }
 
-    /// <summary>Encodes text as it stands: no prefix, no end token; the text of a special token is encoded as plain text.</summary>
+    /// <summary>Encodes text as it stands: no prefix, no end token; the text of a special token becomes that token, as transformers does.</summary>
     int[] Encode(string text);
 
     /// <summary>Decodes ids; bytes that are no valid UTF-8 become U+FFFD.</summary>

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Host.Serving;
 
 namespace AsrPlatform.Host.Cli;
 
@@ -20,6 +22,8 @@ internal sealed class ModelOptions
 
     public Option<string?> Adapter { get; } = new("--adapter") { Description = "an adapter's id or PEFT folder, 'active' or 'none'", HelpName = "ID|DIR" };
 
+    public PluginOptions Plugins { get; } = new();
+
     public void AddTo(Command command)
     {
         command.Options.Add(Model);
@@ -27,6 +31,7 @@ internal sealed class ModelOptions
         command.Options.Add(Device);
         command.Options.Add(Threads);
         command.Options.Add(Adapter);
+        command.Options.Add(Plugins.Directory);
     }
 
     /// <summary>Reads the options.</summary>
@@ -52,6 +57,18 @@ internal sealed class ModelOptions
                 Device = parsed.GetValue(Device)!,
                 Threads = threads,
             });
+    }
+
+    /// <summary>Loads the recogniser that the options name, hands it to <paramref name="work"/> on a thread of its own, and disposes it.</summary>
+    public async Task<T> UseRecognizerAsync<T>(ParseResult parsed, Func<ISpeechRecognizer, T> work, CancellationToken cancellationToken)
+    {
+        var (backend, load) = Read(parsed);
+        await using var catalog = Plugins.Load(parsed);
+        return await DedicatedThread.RunAsync(() =>
+        {
+            using var recognizer = RecognizerLoader.Load(catalog, backend, load, cancellationToken);
+            return work(recognizer);
+        });
     }
 
     /// <summary>The demo model's folder, or null where it is not shipped.</summary>

@@ -1,11 +1,12 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
-using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Transcripts;
+using AsrPlatform.Whisper.Files;
 using Spectre.Console;
 
 namespace AsrPlatform.Host.Cli;
@@ -37,13 +38,8 @@ internal static class TranscribeCommand
                 parsed.GetValue(format)!,
                 parsed.GetValue(outputDirectory),
                 Progress: !parsed.GetValue(quiet) && !Console.IsErrorRedirected);
-            var (backend, load) = model.Read(parsed);
             var options = decoding.Read(parsed);
-            return DedicatedThread.RunAsync(() =>
-            {
-                using var loaded = RecognizerLoader.Load(backend, load, cancellationToken);
-                return job.Run(loaded.Recognizer, options, cancellationToken);
-            });
+            return model.UseRecognizerAsync(parsed, recognizer => job.Run(recognizer, options, cancellationToken), cancellationToken);
         });
         return command;
     }
@@ -61,7 +57,7 @@ internal static class TranscribeCommand
                     var text = TranscriptFormat.Write(Transcribe(recognizer, Files[index], options, cancellationToken), Format);
                     if (targets is not null)
                     {
-                        AtomicFile.WriteAllText(targets[index], text);
+                        AtomicFile.Write(targets[index], stream => stream.Write(Encoding.UTF8.GetBytes(text)));
                     }
                     else
                     {

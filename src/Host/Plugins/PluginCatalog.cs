@@ -23,6 +23,9 @@ internal sealed class PluginCatalog : IAsyncDisposable
         Statuses = [.. plugins.Select(plugin => plugin.Status)];
     }
 
+    /// <summary>The folder that was searched.</summary>
+    public string Directory => _options.Directory;
+
     /// <summary>Every plugin folder in the order of its name, with what became of it.</summary>
     public IReadOnlyList<PluginStatus> Statuses { get; }
 
@@ -31,7 +34,22 @@ internal sealed class PluginCatalog : IAsyncDisposable
     /// <param name="configuration">The host's configuration; plugins see their section of it.</param>
     /// <param name="loggers">The host's loggers; null for none.</param>
     /// <remarks>Never throws because of a plugin.</remarks>
-    public static PluginCatalog Load(PluginHostOptions options, IConfiguration configuration, ILoggerFactory? loggers = null)
+    public static PluginCatalog Load(PluginHostOptions options, IConfiguration configuration, ILoggerFactory? loggers = null) =>
+        Load(Directories(options), options, configuration, loggers);
+
+    /// <summary>Starts the plugin of one folder alone, wherever it lies.</summary>
+    /// <param name="directory">The folder of a <c>plugin.json</c>.</param>
+    /// <param name="sharedDirectory">The folder of the assemblies that plugins share.</param>
+    /// <param name="configuration">As for <see cref="Load(PluginHostOptions, IConfiguration, ILoggerFactory?)"/>.</param>
+    /// <param name="loggers">The host's loggers; null for none.</param>
+    public static PluginCatalog LoadOne(string directory, string sharedDirectory, IConfiguration configuration, ILoggerFactory? loggers = null)
+    {
+        var canonical = CanonicalPath.Of(directory);
+        var options = new PluginHostOptions { Directory = Path.GetDirectoryName(canonical)!, SharedDirectory = sharedDirectory };
+        return Load([canonical], options, configuration, loggers);
+    }
+
+    private static PluginCatalog Load(IEnumerable<string> directories, PluginHostOptions options, IConfiguration configuration, ILoggerFactory? loggers)
     {
         loggers ??= NullLoggerFactory.Instance;
         NativeEnvironment.SetDefaults();
@@ -39,7 +57,7 @@ internal sealed class PluginCatalog : IAsyncDisposable
         var loader = new PluginLoader(SharedAssemblies.In(options.SharedDirectory), configuration, loggers);
         var plugins = new List<PluginInstance>();
         var directoryOf = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-        foreach (var directory in Directories(options))
+        foreach (var directory in directories)
         {
             var plugin = RequireUniqueNames(
                 loader.Load(directory, options.Directory, id =>
@@ -113,8 +131,8 @@ internal sealed class PluginCatalog : IAsyncDisposable
     }
 
     private static IEnumerable<string> Directories(PluginHostOptions options) =>
-        Directory.Exists(options.Directory)
-            ? Directory.EnumerateDirectories(options.Directory, "*", new EnumerationOptions { IgnoreInaccessible = true })
+        System.IO.Directory.Exists(options.Directory)
+            ? System.IO.Directory.EnumerateDirectories(options.Directory, "*", new EnumerationOptions { IgnoreInaccessible = true })
                 .Where(directory => File.Exists(Path.Combine(directory, PluginManifestFile.Name)))
                 .Order(StringComparer.Ordinal)
             : [];

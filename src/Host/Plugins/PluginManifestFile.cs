@@ -27,8 +27,11 @@ internal static partial class PluginManifestFile
             }
 
             using var stream = File.OpenRead(path);
-            return JsonSerializer.Deserialize(stream, PluginJsonContext.Default.PluginManifest)
+            var manifest = JsonSerializer.Deserialize(stream, PluginJsonContext.Default.PluginManifest)
                 ?? throw Invalid($"{Name} holds null");
+
+            // Generated serialisation sets every init-only property: one that the file leaves out loses its initial value.
+            return manifest.Native is null ? manifest with { Native = [] } : manifest;
         }
         catch (JsonException error)
         {

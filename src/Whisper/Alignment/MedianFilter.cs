@@ -4,7 +4,7 @@ namespace AsrPlatform.Whisper.Alignment;
 public static class MedianFilter
 {
     /// <summary>Widest window.</summary>
-    public const int MaxWidth = 63;
+    public const int MaxWidth = 1001;
 
     /// <summary>Filters one row; a row no longer than half the window is copied as it is.</summary>
     /// <param name="input">Values without NaN.</param>

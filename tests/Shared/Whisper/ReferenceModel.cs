@@ -1,6 +1,6 @@
 using System.Numerics.Tensors;
-using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Whisper.Checkpoints;
 
 namespace AsrPlatform.Tests;
 
@@ -26,18 +26,17 @@ internal sealed class ReferenceModel : ISeq2SeqModel
     private readonly Norm _decoderNorm;
     private readonly float[] _projection; // [vocabulary, width]
 
-    private ReferenceModel(JsonNode config, Func<string, float[]?> tensor, string name)
+    private ReferenceModel(WhisperCheckpoint checkpoint)
     {
-        int Number(string key) => config[key]!.GetValue<int>();
-        float[] Weight(string key) => tensor(key) ?? throw new InvalidDataException($"{name} has no tensor {key}.");
+        var config = checkpoint.Config;
+        var weights = checkpoint.Weights;
+        _encoderHeads = config.EncoderAttentionHeads;
+        _decoderHeads = config.DecoderAttentionHeads;
+        _embeddingScale = config.ScaleEmbedding ? MathF.Sqrt(config.DModel) : 1f;
 
-        var width = Number("d_model");
-        _encoderHeads = Number("encoder_attention_heads");
-        _decoderHeads = Number("decoder_attention_heads");
-        _embeddingScale = config["scale_embedding"]?.GetValue<bool>() == true ? MathF.Sqrt(width) : 1f;
-
-        Linear ReadLinear(string key) => new(Weight(key + ".weight"), tensor(key + ".bias"));
-        Norm ReadNorm(string key) => new(Weight(key + ".weight"), Weight(key + ".bias"));
+        Linear ReadLinear(string key) =>
+            new(weights[key + ".weight"].ToSingle(), weights.TryGet(key + ".bias", out var bias) ? bias.ToSingle() : null);
+        Norm ReadNorm(string key) => new(weights[key + ".weight"].ToSingle(), weights[key + ".bias"].ToSingle());
         Attention ReadAttention(string key) =>
             new(ReadLinear(key + ".q_proj"), ReadLinear(key + ".k_proj"), ReadLinear(key + ".v_proj"), ReadLinear(key + ".out_proj"));
         Layer ReadLayer(string key, bool cross) => new(
@@ -51,28 +50,28 @@ internal sealed class ReferenceModel : ISeq2SeqModel
 
         _conv1 = ReadLinear("model.encoder.conv1");
         _conv2 = ReadLinear("model.encoder.conv2");
-        _encoderPositions = Weight("model.encoder.embed_positions.weight");
-        _encoderLayers = [.. Enumerable.Range(0, Number("encoder_layers")).Select(i => ReadLayer($"model.encoder.layers.{i}", false))];
+        _encoderPositions = weights["model.encoder.embed_positions.weight"].ToSingle();
+        _encoderLayers = [.. Enumerable.Range(0, config.EncoderLayers).Select(i => ReadLayer($"model.encoder.layers.{i}", false))];
         _encoderNorm = ReadNorm("model.encoder.layer_norm");
-        _tokenEmbeddings = Weight("model.decoder.embed_tokens.weight");
-        _tokenPositions = Weight("model.decoder.embed_positions.weight");
-        _decoderLayers = [.. Enumerable.Range(0, Number("decoder_layers")).Select(i => ReadLayer($"model.decoder.layers.{i}", true))];
+        _tokenEmbeddings = weights[WhisperTensors.TokenEmbedding].ToSingle();
+        _tokenPositions = weights["model.decoder.embed_positions.weight"].ToSingle();
+        _decoderLayers = [.. Enumerable.Range(0, config.DecoderLayers).Select(i => ReadLayer($"model.decoder.layers.{i}", true))];
         _decoderNorm = ReadNorm("model.decoder.layer_norm");
-        _projection = tensor("proj_out.weight") ?? _tokenEmbeddings;
+        _projection = config.TieWordEmbeddings ? _tokenEmbeddings : weights[WhisperTensors.OutputProjection].ToSingle();
 
         Info = new Seq2SeqModelInfo
         {
             Backend = "reference",
             Device = "cpu",
-            FeatureSize = Number("num_mel_bins"),
-            Width = width,
-            VocabularySize = Number("vocab_size"),
-            MaxSourcePositions = Number("max_source_positions"),
-            MaxTargetPositions = Number("max_target_positions"),
-            EncoderLayers = _encoderLayers.Length,
-            DecoderLayers = _decoderLayers.Length,
-            DecoderHeads = _decoderHeads,
-            Parameters = 0,
+            FeatureSize = config.NumMelBins,
+            Width = config.DModel,
+            VocabularySize = config.VocabSize,
+            MaxSourcePositions = config.MaxSourcePositions,
+            MaxTargetPositions = config.MaxTargetPositions,
+            EncoderLayers = config.EncoderLayers,
+            DecoderLayers = config.DecoderLayers,
+            DecoderHeads = config.DecoderAttentionHeads,
+            Parameters = checkpoint.ParameterCount,
         };
     }
 
@@ -81,12 +80,11 @@ internal sealed class ReferenceModel : ISeq2SeqModel
     /// <summary>Steps that <see cref="Decode"/> was called for, for tests that count work.</summary>
     public int DecodeCalls { get; private set; }
 
-    /// <summary>Loads a checkpoint folder of fixtures.</summary>
+    /// <summary>Loads a checkpoint folder.</summary>
     public static ReferenceModel Load(string directory)
     {
-        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(directory, "config.json")))!;
-        var tensors = ReadTensors(directory);
-        return new ReferenceModel(config, name => tensors.GetValueOrDefault(name), Path.GetFileName(directory));
+        using var checkpoint = WhisperCheckpoint.Open(directory);
+        return new ReferenceModel(checkpoint);
     }
 
     /// <summary>Runs the encoder and hands out its states: <paramref name="visit"/> gets layer 0 (the input of the first layer), 1, …</summary>
@@ -167,39 +165,6 @@ internal sealed class ReferenceModel : ISeq2SeqModel
 
     public void Dispose()
     {
-    }
-
-    private static Dictionary<string, float[]> ReadTensors(string directory)
-    {
-        var tensors = new Dictionary<string, float[]>();
-        foreach (var file in Directory.EnumerateFiles(directory, "*.safetensors"))
-        {
-            var bytes = File.ReadAllBytes(file);
-            var headerLength = (int)BitConverter.ToInt64(bytes, 0);
-            foreach (var (name, entry) in JsonNode.Parse(bytes.AsSpan(8, headerLength))!.AsObject())
-            {
-                if (name == "__metadata__")
-                {
-                    continue;
-                }
-
-                var begin = entry!["data_offsets"]![0]!.GetValue<int>();
-                var end = entry["data_offsets"]![1]!.GetValue<int>();
-                var data = bytes.AsSpan(8 + headerLength + begin, end - begin);
-                tensors.Add(name, entry["dtype"]!.GetValue<string>() switch
-                {
-                    "F32" => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(data).ToArray(),
-                    "F16" => Array.ConvertAll(
-                        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, Half>(data).ToArray(), value => (float)value),
-                    "BF16" => Array.ConvertAll(
-                        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ushort>(data).ToArray(),
-                        value => BitConverter.Int32BitsToSingle(value << 16)),
-                    var type => throw new NotSupportedException($"{file}: {name} is {type}."),
-                });
-            }
-        }
-
-        return tensors;
     }
 
     private static float[] Multiply(float[] input, int rows, Linear linear)

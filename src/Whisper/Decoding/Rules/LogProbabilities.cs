@@ -23,8 +23,14 @@ public static class LogProbabilities
     /// <summary>Writes the log-softmax of a row.</summary>
     /// <param name="logits"><c>[vocabulary]</c>, at least one of them finite.</param>
     /// <param name="destination"><c>[vocabulary]</c>; may be <paramref name="logits"/> itself.</param>
-    public static void LogSoftmax(ReadOnlySpan<float> logits, Span<float> destination) =>
-        TensorPrimitives.Subtract(logits, (float)LogSumExp(logits), destination);
+    /// <remarks>Rounds where PyTorch does, first the distance from the maximum and then the result, so that sums over beams rank alike.</remarks>
+    public static void LogSoftmax(ReadOnlySpan<float> logits, Span<float> destination)
+    {
+        var max = TensorPrimitives.Max(logits);
+        var sum = (float)Math.Log(SumOfExponentials(logits, max));
+        TensorPrimitives.Subtract(logits, max, destination);
+        TensorPrimitives.Subtract(destination, sum, destination);
+    }
 
     /// <summary>The log-probability of one token.</summary>
     /// <param name="logits"><c>[vocabulary]</c>.</param>

@@ -1,0 +1,171 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Audio;
+using AsrPlatform.Abstractions.Captions;
+using AsrPlatform.Host.Audio;
+using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Live.Client;
+using AsrPlatform.Host.Serving;
+
+namespace AsrPlatform.Host.Cli;
+
+/// <summary><c>asr stream FILE</c>: a live session from a file, with its events and their latency.</summary>
+internal static class StreamCommand
+{
+    public static Command Create()
+    {
+        var file = new Argument<string>("FILE") { Description = "an audio file (any format that ffmpeg reads)" };
+        var url = new Option<Uri?>("--url") { Description = "a running host, such as http://127.0.0.1:5080; default: a session in this process", HelpName = "URL" };
+        var pace = new Option<double>("--pace") { Description = "seconds of audio sent a second; 0 is as fast as it is taken", HelpName = "X", DefaultValueFactory = _ => 1.0 };
+        var language = new Option<string?>("--language") { Description = "language code; default: detected", HelpName = "xx" };
+        var task = new Option<string>("--task") { Description = "transcribe or translate", HelpName = "TASK", DefaultValueFactory = _ => "transcribe" };
+        task.AcceptOnlyFromAmong("transcribe", "translate");
+        var json = new Option<bool>("--json") { Description = "one JSON object a line: session, each caption, end" };
+        var model = new ModelOptions();
+
+        var command = new Command("stream", "Plays a file into a live session and shows its captions.");
+        command.Arguments.Add(file);
+        command.Options.Add(url);
+        command.Options.Add(pace);
+        command.Options.Add(language);
+        command.Options.Add(task);
+        command.Options.Add(json);
+        model.AddTo(command);
+        pace.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (>= 0 and <= 1000))
+            {
+                result.AddError("--pace must be 0 … 1000");
+            }
+        });
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            using var audio = AudioFile.Open(parsed.GetValue(file)!);
+            var request = new StartSessionRequest { Language = parsed.GetValue(language), Task = parsed.GetValue(task) };
+            ISink sink = parsed.GetValue(json) ? new JsonSink(Console.Out) : new TextSink(Console.Out);
+            if (parsed.GetValue(url) is { } host)
+            {
+                if (!host.IsAbsoluteUri || (host.Scheme != Uri.UriSchemeHttp && host.Scheme != Uri.UriSchemeHttps))
+                {
+                    throw new AsrException($"--url {host}: give an address such as http://127.0.0.1:5080");
+                }
+
+                await using var client = await LiveClient.ConnectAsync(host, cancellationToken);
+                await RunAsync(client, audio, request, parsed.GetValue(pace), sink, cancellationToken);
+                return 0;
+            }
+
+            var (backend, load) = model.Read(parsed);
+            await using var plugins = model.Plugins.Load(parsed);
+            var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
+            builder.Configuration.AddEnvironmentVariables("ASR_");
+            builder.Services.AddLive(() => RecognizerLoader.Load(plugins, backend, load, cancellationToken), builder.Configuration);
+            using var live = builder.Build();
+            await live.StartAsync(cancellationToken);
+            try
+            {
+                await using var client = await LiveClient.ConnectAsync(live.Services, cancellationToken);
+                await RunAsync(client, audio, request, parsed.GetValue(pace), sink, cancellationToken);
+            }
+            finally
+            {
+                await live.StopAsync(CancellationToken.None);
+            }
+
+            return 0;
+        });
+        return command;
+    }
+
+    private static async Task RunAsync(LiveClient client, IAudioSource audio, StartSessionRequest request, double pace, ISink sink, CancellationToken cancellationToken)
+    {
+        var run = new LiveRun(client, TimeProvider.System);
+        var result = await run.RunAsync(audio, request, pace, sink.Started, sink.Seen, cancellationToken);
+        sink.Ended(result);
+    }
+
+    /// <summary>Where events go.</summary>
+    private interface ISink
+    {
+        void Started(SessionPosition session);
+
+        void Seen(SeenCaption caption);
+
+        void Ended(LiveRunResult result);
+    }
+
+    /// <summary>Latency of the updates of one state, in seconds.</summary>
+    private sealed record LatencySummary(int Count, double? Median, double? P95, double? Maximum)
+    {
+        public static LatencySummary Of(IEnumerable<SeenCaption> seen, CaptionState state)
+        {
+            var seconds = seen.Where(caption => caption.Update.State == state).Select(caption => caption.Latency.TotalSeconds).Order().ToArray();
+            return seconds.Length == 0
+                ? new LatencySummary(0, null, null, null)
+                : new LatencySummary(seconds.Length, At(0.5), At(0.95), Math.Round(seconds[^1], 3));
+
+            double At(double share) => Math.Round(seconds[(int)Math.Ceiling(share * seconds.Length) - 1], 3);
+        }
+
+        public override string ToString() => Count == 0
+            ? "none"
+            : string.Create(CultureInfo.InvariantCulture, $"{Count}, latency {Median:0.00} s median, {P95:0.00} s p95, {Maximum:0.00} s at most");
+    }
+
+    private sealed class TextSink(TextWriter output) : ISink
+    {
+        public void Started(SessionPosition session) => output.WriteLine($"session {session.SessionId}");
+
+        public void Seen(SeenCaption caption)
+        {
+            var mark = caption.Update.State switch
+            {
+                CaptionState.Tentative => '~',
+                CaptionState.Committed => '=',
+                _ => '!',
+            };
+            output.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{caption.At.TotalSeconds,8:0.00} s  +{caption.Latency.TotalSeconds:0.00} s  {mark} [{caption.Update.SegmentId}] {caption.Update.Text}"));
+        }
+
+        public void Ended(LiveRunResult result)
+        {
+            output.WriteLine();
+            foreach (var caption in result.Captions.Where(caption => caption.Text.Length > 0))
+            {
+                output.WriteLine(caption.Text);
+            }
+
+            output.WriteLine();
+            output.WriteLine($"tentative: {LatencySummary.Of(result.Seen, CaptionState.Tentative)}");
+            output.WriteLine($"committed: {LatencySummary.Of(result.Seen, CaptionState.Committed)}");
+        }
+    }
+
+    private sealed class JsonSink(TextWriter output) : ISink
+    {
+        public void Started(SessionPosition session) => Write(new { @event = "session", session.SessionId });
+
+        public void Seen(SeenCaption caption) => Write(new
+        {
+            @event = "caption",
+            atSeconds = Math.Round(caption.At.TotalSeconds, 3),
+            latencySeconds = Math.Round(caption.Latency.TotalSeconds, 3),
+            caption.Update,
+        });
+
+        public void Ended(LiveRunResult result) => Write(new
+        {
+            @event = "end",
+            result.SessionId,
+            text = string.Join(' ', result.Captions.Where(caption => caption.Text.Length > 0).Select(caption => caption.Text)),
+            tentativeLatencySeconds = LatencySummary.Of(result.Seen, CaptionState.Tentative),
+            committedLatencySeconds = LatencySummary.Of(result.Seen, CaptionState.Committed),
+        });
+
+        private void Write<T>(T value) => output.WriteLine(JsonSerializer.Serialize(value, JsonSerializerOptions.Web));
+    }
+}

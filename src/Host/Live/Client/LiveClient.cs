@@ -1,0 +1,128 @@
+using System.Net;
+using System.Threading.Channels;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Captions;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.AspNetCore.SignalR.Client;
+
+namespace AsrPlatform.Host.Live.Client;
+
+/// <summary>A client of the caption hub, of this process or of another.</summary>
+/// <remarks>Safe for concurrent calls. Errors that the host explains come as <see cref="AsrException"/> with its message.</remarks>
+internal sealed class LiveClient : IAsyncDisposable
+{
+    private readonly HubConnection _hub;
+
+    private LiveClient(IConnectionFactory connections, EndPoint endpoint)
+    {
+        var builder = new HubConnectionBuilder();
+        builder.Services.AddSingleton(connections);
+        builder.Services.AddSingleton(endpoint);
+        _hub = builder.Build();
+    }
+
+    /// <summary>Connects to a running host.</summary>
+    /// <param name="host">Its address, such as <c>http://127.0.0.1:5080</c>.</param>
+    /// <param name="cancellationToken">Stops connecting.</param>
+    /// <exception cref="AsrException">There is no host at that address.</exception>
+    public static async Task<LiveClient> ConnectAsync(Uri host, CancellationToken cancellationToken)
+    {
+        var address = new UriBuilder(new Uri(host, CaptionHub.Route)) { Scheme = host.Scheme == Uri.UriSchemeHttps ? "wss" : "ws" };
+        var client = new LiveClient(new WebSocketConnectionFactory(), new UriEndPoint(address.Uri));
+        await client.StartAsync(cancellationToken);
+        return client;
+    }
+
+    /// <summary>Connects to the hub of an application in this process, which need not listen on any port.</summary>
+    public static async Task<LiveClient> ConnectAsync(IServiceProvider services, CancellationToken cancellationToken)
+    {
+        var hub = services.GetRequiredService<HubConnectionHandler<CaptionHub>>();
+        var client = new LiveClient(new InProcessConnectionFactory(hub), new DnsEndPoint("in-process", 1));
+
+        // Pings come from the server's transport, and here is none: silence is no sign of a dead peer.
+        client._hub.ServerTimeout = Timeout.InfiniteTimeSpan;
+        await client.StartAsync(cancellationToken);
+        return client;
+    }
+
+    /// <summary><c>StartSession</c>.</summary>
+    public Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken) =>
+        Explain(() => _hub.InvokeAsync<SessionPosition>(nameof(CaptionHub.StartSession), request, cancellationToken));
+
+    /// <summary><c>EndSession</c>.</summary>
+    public Task<SessionPosition> EndSessionAsync(string sessionId, CancellationToken cancellationToken) =>
+        Explain(() => _hub.InvokeAsync<SessionPosition>(nameof(CaptionHub.EndSession), sessionId, cancellationToken));
+
+    /// <summary><c>StreamAudio</c>: sends chunks (base64 of PCM16) until the channel ends; gives acknowledgements.</summary>
+    public IAsyncEnumerable<AudioAcknowledgement> StreamAudioAsync(
+        string sessionId,
+        long offsetSamples,
+        ChannelReader<string> chunks,
+        CancellationToken cancellationToken) =>
+        Explain(_hub.StreamAsync<AudioAcknowledgement>(nameof(CaptionHub.StreamAudio), sessionId, offsetSamples, chunks, cancellationToken));
+
+    /// <summary><c>WatchCaptions</c>.</summary>
+    public IAsyncEnumerable<CaptionUpdate> WatchCaptionsAsync(string sessionId, long afterSequence, CancellationToken cancellationToken) =>
+        Explain(_hub.StreamAsync<CaptionUpdate>(nameof(CaptionHub.WatchCaptions), sessionId, afterSequence, cancellationToken));
+
+    /// <summary><c>SubmitCorrection</c>.</summary>
+    public Task<CaptionUpdate> SubmitCorrectionAsync(Abstractions.Corrections.Correction correction, CancellationToken cancellationToken) =>
+        Explain(() => _hub.InvokeAsync<CaptionUpdate>(nameof(CaptionHub.SubmitCorrection), correction, cancellationToken));
+
+    public ValueTask DisposeAsync() => _hub.DisposeAsync();
+
+    private static async Task<T> Explain<T>(Func<Task<T>> call)
+    {
+        try
+        {
+            return await call();
+        }
+        catch (HubException error)
+        {
+            throw new AsrException(Explanation(error), error);
+        }
+    }
+
+    private static async IAsyncEnumerable<T> Explain<T>(IAsyncEnumerable<T> items)
+    {
+        await using var enumerator = items.GetAsyncEnumerator();
+        while (true)
+        {
+            try
+            {
+                if (!await enumerator.MoveNextAsync())
+                {
+                    yield break;
+                }
+            }
+            catch (HubException error)
+            {
+                throw new AsrException(Explanation(error), error);
+            }
+
+            yield return enumerator.Current;
+        }
+    }
+
+    /// <summary>SignalR puts a sentence of its own before the host's message.</summary>
+    private static string Explanation(HubException error)
+    {
+        const string Marker = "HubException: ";
+        var at = error.Message.IndexOf(Marker, StringComparison.Ordinal);
+        return at < 0 ? error.Message : error.Message[(at + Marker.Length)..];
+    }
+
+    private async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _hub.StartAsync(cancellationToken);
+        }
+        catch
+        {
+            await _hub.DisposeAsync();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using AsrPlatform.Abstractions.Decoding;
+
+namespace AsrPlatform.Host.Live;
+
+/// <summary>What <c>StartSession</c> takes; every member may be left out.</summary>
+internal sealed record StartSessionRequest
+{
+    /// <summary>1–64 letters, digits, <c>-</c> and <c>_</c>; an existing id resumes. Left out: the host makes one that cannot be guessed.</summary>
+    public string? SessionId { get; init; }
+
+    /// <summary>Samples per second of the audio that will be sent.</summary>
+    public int SampleRateHz { get; init; } = 16000;
+
+    /// <summary>Language code such as <c>en</c>; left out, it is detected.</summary>
+    public string? Language { get; init; }
+
+    /// <summary><c>transcribe</c> (default) or <c>translate</c>.</summary>
+    public string? Task { get; init; }
+
+    /// <summary>An adapter's id; <c>active</c> or left out: whatever is active; <c>none</c>: the base model.</summary>
+    public string? Adapter { get; init; }
+}
+
+/// <summary>Where a session stands: what a sender and a viewer resume from.</summary>
+/// <param name="SessionId">The session.</param>
+/// <param name="AcknowledgedSamples">Samples accepted so far: the offset to send from.</param>
+/// <param name="LastSequence">Sequence of the newest caption update; 0 before the first.</param>
+internal sealed record SessionPosition(string SessionId, long AcknowledgedSamples, long LastSequence);
+
+/// <summary>Audio that the host has taken over; the sender may forget it.</summary>
+/// <param name="AcknowledgedSamples">Samples of the session accepted so far.</param>
+internal readonly record struct AudioAcknowledgement(long AcknowledgedSamples);
+
+/// <summary>Life of a session.</summary>
+internal enum SessionState
+{
+    /// <summary>Takes audio.</summary>
+    Active,
+
+    /// <summary>Takes no more audio; its last words are being decoded.</summary>
+    Ending,
+
+    /// <summary>Finished: every caption is committed.</summary>
+    Ended,
+
+    /// <summary>Stopped by an error; what was committed stands.</summary>
+    Failed,
+}
+
+/// <summary>A session as <c>/api/sessions</c> shows it.</summary>
+internal sealed record SessionDescription
+{
+    public required string SessionId { get; init; }
+
+    public required string State { get; init; }
+
+    public string? Error { get; init; }
+
+    public required int SampleRateHz { get; init; }
+
+    public string? Language { get; init; }
+
+    public required string Task { get; init; }
+
+    public required DateTimeOffset StartedAt { get; init; }
+
+    public required long AcknowledgedSamples { get; init; }
+
+    public required long LastSequence { get; init; }
+
+    public required int Segments { get; init; }
+
+    public required int Viewers { get; init; }
+}
+
+/// <summary>How a session's audio is turned into text.</summary>
+/// <param name="SampleRateHz">Samples per second of the audio that is sent.</param>
+/// <param name="Language">Language code, or null to detect it.</param>
+/// <param name="Task">Transcribe or translate.</param>
+internal sealed record SessionSettings(int SampleRateHz, string? Language, TranscriptionTask Task);

@@ -1,0 +1,742 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Audio;
+using AsrPlatform.Abstractions.Captions;
+using AsrPlatform.Abstractions.Corrections;
+using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Serving;
+
+namespace AsrPlatform.Host.Live;
+
+/// <summary>One live session: audio in by offset, captions out by sequence.</summary>
+/// <remarks>
+/// Safe for concurrent calls. It has one decoding under way at a time, so sessions share the recogniser fairly. Everything is in memory
+/// and ends with the process.
+/// </remarks>
+internal sealed class LiveSession : IAsyncDisposable
+{
+    /// <summary>Largest piece of audio that a sender may send at once, in bytes of PCM16.</summary>
+    public const int MaximumChunkBytes = 16 * 1024;
+
+    /// <summary>Longest text of a correction, in characters; a window of 30 s holds some 600.</summary>
+    private const int MaximumTextLength = 4000;
+
+    /// <summary>A full window is cut at the end of a decoded segment when at least this much of it is settled by that.</summary>
+    private const double MinimumCutSeconds = 5;
+
+    /// <summary>A segment that ends closer to the end of a full window may be cut off in the middle.</summary>
+    private const double CutMarginSeconds = 0.5;
+
+    private readonly Lock _gate = new();
+    private readonly SemaphoreSlim _ingress = new(1);
+    private readonly SpeechWindow _window;
+    private readonly CaptionLog _log;
+    private readonly ModelHost _model;
+    private readonly RecognizerInfo _recognizer;
+    private readonly LiveOptions _options;
+    private readonly LiveMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly ITimer _stallTimer;
+    private readonly Task _pump;
+
+    /// <summary>Signals, not queues: one that is not yet read stands for all that follow, hence capacity 1 and DropWrite.</summary>
+    private readonly Channel<bool> _wake = NewSignal();
+    private readonly Channel<bool> _space = NewSignal();
+
+    private readonly CancellationTokenSource _ending = new();
+    private readonly CancellationTokenSource _abort = new();
+    private readonly TaskCompletionSource _sendersGone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Dictionary<string, CaptionUpdate> _corrections = new(StringComparer.Ordinal);
+
+    private Task? _end;
+    private SessionState _state = SessionState.Active;
+    private string? _error;
+    private bool _flush;
+    private bool _stalled;
+    private int _senders;
+    private int _viewers;
+    private long _acknowledged;
+    private long _acknowledgedAtTick;
+    private long _lastActivity;
+
+    // Of the segment that is open: touched by the pump alone.
+    private long _segmentId = 1;
+    private string? _shownText;
+
+    /// <summary>Opens a session, whose captions start with its audio.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="settings">How its audio becomes text.</param>
+    /// <param name="recognizer">The recogniser that <paramref name="model"/> has ready.</param>
+    /// <param name="model">Where audio is decoded; outlives the session.</param>
+    /// <param name="window">Cuts the audio; the session's from now on.</param>
+    /// <param name="options">Limits and intervals.</param>
+    /// <param name="metrics">What is counted.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">Told what ends the session.</param>
+    public LiveSession(
+        string id,
+        SessionSettings settings,
+        RecognizerInfo recognizer,
+        ModelHost model,
+        SpeechWindow window,
+        LiveOptions options,
+        LiveMetrics metrics,
+        TimeProvider time,
+        ILogger logger)
+    {
+        Id = id;
+        Settings = settings;
+        _recognizer = recognizer;
+        _model = model;
+        _window = window;
+        _options = options;
+        _metrics = metrics;
+        _time = time;
+        _logger = logger;
+        _log = new CaptionLog(options.ViewerQueue);
+        StartedAt = time.GetUtcNow();
+        _lastActivity = time.GetTimestamp();
+        _stallTimer = time.CreateTimer(static state => ((LiveSession)state!).OnTick(), this, options.UpdateInterval, options.UpdateInterval);
+        metrics.SessionStarted();
+        _pump = Task.Run(PumpAsync);
+    }
+
+    public string Id { get; }
+
+    public SessionSettings Settings { get; }
+
+    public DateTimeOffset StartedAt { get; }
+
+    /// <summary>Life of the session.</summary>
+    public SessionState State
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _state;
+            }
+        }
+    }
+
+    /// <summary>Time since audio last came, a text was made of it, or the session stopped.</summary>
+    public TimeSpan IdleTime => _time.GetElapsedTime(Volatile.Read(ref _lastActivity));
+
+    /// <summary>Where the session stands.</summary>
+    public SessionPosition Position
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return new SessionPosition(Id, _acknowledged, _log.LastSequence);
+            }
+        }
+    }
+
+    /// <summary>Viewers that are connected.</summary>
+    public int Viewers
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _viewers;
+            }
+        }
+    }
+
+    /// <summary>The newest revision of each segment, in the order of time.</summary>
+    public CaptionUpdate[] Captions => _log.Newest();
+
+    /// <summary>The session as the API shows it.</summary>
+    public SessionDescription Describe()
+    {
+        lock (_gate)
+        {
+            return new SessionDescription
+            {
+                SessionId = Id,
+                State = _state switch
+                {
+                    SessionState.Active => "active",
+                    SessionState.Ending => "ending",
+                    SessionState.Ended => "ended",
+                    _ => "failed",
+                },
+                Error = _error,
+                SampleRateHz = Settings.SampleRateHz,
+                Language = Settings.Language,
+                Task = Settings.Task == TranscriptionTask.Translate ? "translate" : "transcribe",
+                StartedAt = StartedAt,
+                AcknowledgedSamples = _acknowledged,
+                LastSequence = _log.LastSequence,
+                Segments = _log.Segments,
+                Viewers = _viewers,
+            };
+        }
+    }
+
+    /// <summary>Counts a returning sender as a sign of life.</summary>
+    public void Touch() => Volatile.Write(ref _lastActivity, _time.GetTimestamp());
+
+    /// <summary>Takes audio in, chunk by chunk, and acknowledges it.</summary>
+    /// <param name="offsetSamples">Position of the first sample in the session; what is acknowledged already is skipped, a gap is refused.</param>
+    /// <param name="chunks">
+    /// Base64 of PCM16 little-endian mono, at most <see cref="MaximumChunkBytes"/> each. When it ends, nothing else does. When the session
+    /// ends first, what it holds at that moment is still taken.
+    /// </param>
+    /// <param name="cancellationToken">The sender is gone.</param>
+    /// <remarks>
+    /// Waits while the recogniser lags by more than the session may hold. Several senders are merged by offset: whoever brings a sample
+    /// first is heard, later copies are skipped.
+    /// </remarks>
+    /// <exception cref="AsrException">The session has ended or failed, the offset leaves a gap, or a chunk is not what it should be.</exception>
+    public async IAsyncEnumerable<AudioAcknowledgement> ReceiveAsync(
+        long offsetSamples,
+        ChannelReader<string> chunks,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        EnterSender(offsetSamples);
+        // Base64 comes in threes: what is a byte or two too long must fit to be told apart from what is no base64.
+        var bytes = ArrayPool<byte>.Shared.Rent(MaximumChunkBytes + 2);
+        var samples = ArrayPool<float>.Shared.Rent(MaximumChunkBytes / sizeof(short));
+        try
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
+            var position = offsetSamples;
+            for (var more = true; more;)
+            {
+                try
+                {
+                    more = await chunks.WaitToReadAsync(either.Token);
+                }
+                catch (OperationCanceledException) when (_ending.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+                {
+                    more = false;
+                }
+
+                var any = false;
+                while (chunks.TryRead(out var chunk))
+                {
+                    var count = Decode(chunk, bytes, samples);
+                    await AcceptAsync(position, samples.AsMemory(0, count), cancellationToken);
+                    position += count;
+                    any = true;
+                }
+
+                if (any)
+                {
+                    yield return new AudioAcknowledgement(Position.AcknowledgedSamples);
+                }
+            }
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(samples);
+            ArrayPool<byte>.Shared.Return(bytes);
+            LeaveSender();
+        }
+    }
+
+    /// <summary>Takes no more audio, decodes what is left, and commits it. Ending twice is ending once.</summary>
+    /// <param name="cancellationToken">Stops the waiting, not the ending.</param>
+    /// <exception cref="AsrException">An error has ended the session before.</exception>
+    public async Task<SessionPosition> EndAsync(CancellationToken cancellationToken)
+    {
+        Task end;
+        lock (_gate)
+        {
+            end = _end ??= Task.Run(EndOnceAsync, CancellationToken.None);
+        }
+
+        await end.WaitAsync(cancellationToken);
+        RequireNotFailed();
+        return Position;
+    }
+
+    /// <summary>Reads captions after a sequence, then follows; see <see cref="CaptionLog.WatchAsync"/>.</summary>
+    /// <exception cref="AsrException">There are too many viewers, the sequence is none of the session, or the session has failed.</exception>
+    public async IAsyncEnumerable<CaptionUpdate> WatchAsync(
+        long afterSequence,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            if (_viewers >= _options.MaximumViewers)
+            {
+                throw new AsrException($"session '{Id}' has {_viewers} viewers, the most that Live:MaximumViewers allows");
+            }
+
+            _viewers++;
+        }
+
+        _metrics.ViewersChanged(+1);
+        try
+        {
+            await foreach (var update in _log.WatchAsync(afterSequence, _metrics.Skipped, cancellationToken))
+            {
+                yield return update;
+            }
+        }
+        finally
+        {
+            _metrics.ViewersChanged(-1);
+            lock (_gate)
+            {
+                _viewers--;
+            }
+        }
+    }
+
+    /// <summary>Shows a person's text in place of a committed caption. The same correction twice is one.</summary>
+    /// <remarks>It lives in memory, as the session does: nothing is stored for learning yet.</remarks>
+    /// <exception cref="AsrException">The segment is not there or not yet committed, or the correction is malformed.</exception>
+    public CaptionUpdate Correct(Correction correction)
+    {
+        if (string.IsNullOrWhiteSpace(correction.Id) || correction.Id.Length > 128)
+        {
+            throw new AsrException("a correction needs an id of 1 to 128 characters");
+        }
+
+        if (correction.Text is null || correction.Text.Length > MaximumTextLength)
+        {
+            throw new AsrException($"a correction needs a text of at most {MaximumTextLength} characters");
+        }
+
+        lock (_corrections)
+        {
+            if (_corrections.TryGetValue(correction.Id, out var done))
+            {
+                return done;
+            }
+
+            if (_corrections.Count >= _options.MaximumCorrections)
+            {
+                throw new AsrException($"session '{Id}' has {_corrections.Count} corrections, the most that Live:MaximumCorrections allows");
+            }
+
+            var caption = _log.Find(correction.SegmentId)
+                ?? throw new AsrException($"session '{Id}' has no segment {correction.SegmentId}");
+            if (caption.State == CaptionState.Tentative)
+            {
+                throw new AsrException($"segment {correction.SegmentId} is still tentative: correct it once it is committed");
+            }
+
+            if (correction.Sequence < 1 || correction.Sequence > _log.LastSequence)
+            {
+                throw new AsrException($"sequence {correction.Sequence} is none of session '{Id}'");
+            }
+
+            // The words' times and confidences were those of the old text.
+            var update = _log.Publish(caption with { State = CaptionState.Corrected, Text = correction.Text.Trim(), Words = [] });
+            _corrections.Add(correction.Id, update);
+            _metrics.Published(CaptionState.Corrected, 0);
+            return update;
+        }
+    }
+
+    /// <summary>Stops at once: what is not committed is lost. End it first to keep it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _abort.CancelAsync();
+        _wake.Writer.TryWrite(true);
+        await _pump;
+    }
+
+    private static Channel<bool> NewSignal() =>
+        Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    private static int Decode(string chunk, byte[] bytes, float[] samples)
+    {
+        // Whitespace is not expected in base64 that a program made, so the length tells the size before anything is decoded.
+        const int LongestBase64 = (MaximumChunkBytes + 2) / 3 * 4;
+        if (chunk is null || chunk.Length > LongestBase64)
+        {
+            throw new AsrException($"a chunk of audio may hold {MaximumChunkBytes} bytes at most: send smaller ones");
+        }
+
+        if (!Convert.TryFromBase64String(chunk, bytes, out var length))
+        {
+            throw new AsrException("a chunk of audio is not valid base64");
+        }
+
+        if (length > MaximumChunkBytes)
+        {
+            throw new AsrException($"a chunk of audio holds {length} bytes; {MaximumChunkBytes} at most are allowed");
+        }
+
+        if (length % sizeof(short) != 0)
+        {
+            throw new AsrException($"a chunk of audio holds {length} bytes: PCM16 samples are 2 bytes each, send whole ones");
+        }
+
+        var count = length / sizeof(short);
+        for (var i = 0; i < count; i++)
+        {
+            samples[i] = BinaryPrimitives.ReadInt16LittleEndian(bytes.AsSpan(2 * i)) / 32768f;
+        }
+
+        return count;
+    }
+
+    private void EnterSender(long offsetSamples)
+    {
+        lock (_gate)
+        {
+            if (_state == SessionState.Failed)
+            {
+                throw new AsrException(_error!);
+            }
+
+            if (_state != SessionState.Active)
+            {
+                throw new AsrException($"session '{Id}' has ended and takes no more audio: start another one");
+            }
+
+            RequireNoGap(offsetSamples);
+            _senders++;
+        }
+
+        Touch();
+    }
+
+    private void LeaveSender()
+    {
+        lock (_gate)
+        {
+            if (--_senders == 0 && _state != SessionState.Active)
+            {
+                _sendersGone.TrySetResult();
+            }
+        }
+    }
+
+    private void RequireNoGap(long offsetSamples)
+    {
+        if (offsetSamples < 0 || offsetSamples > _acknowledged)
+        {
+            throw new AsrException($"the audio starts at sample {offsetSamples}, but session '{Id}' has {_acknowledged}: send from {_acknowledged}");
+        }
+    }
+
+    private void RequireNotFailed()
+    {
+        lock (_gate)
+        {
+            if (_state == SessionState.Failed)
+            {
+                throw new AsrException(_error!);
+            }
+        }
+    }
+
+    private async ValueTask AcceptAsync(long position, ReadOnlyMemory<float> samples, CancellationToken cancellationToken)
+    {
+        // One sender at a time, also while it waits for room.
+        await _ingress.WaitAsync(cancellationToken);
+        try
+        {
+            while (true)
+            {
+                bool appended;
+                var due = false;
+                lock (_gate)
+                {
+                    if (_state is SessionState.Failed or SessionState.Ended)
+                    {
+                        throw new AsrException(_error ?? $"session '{Id}' has ended and takes no more audio: start another one");
+                    }
+
+                    RequireNoGap(position);
+                    var known = (int)Math.Min(_acknowledged - position, samples.Length);
+                    var fresh = samples[known..];
+                    appended = fresh.Length <= _window.Free;
+                    if (appended && fresh.Length > 0)
+                    {
+                        _window.Append(fresh.Span);
+                        _acknowledged += fresh.Length;
+                        _stalled = false;
+                        due = _window.Next(_flush, _stalled) is not null;
+                        _metrics.AudioAcknowledged((double)fresh.Length / Settings.SampleRateHz);
+                    }
+                }
+
+                if (due)
+                {
+                    _wake.Writer.TryWrite(true);
+                }
+
+                if (appended)
+                {
+                    Touch();
+                    return;
+                }
+
+                await _space.Reader.ReadAsync(cancellationToken);
+            }
+        }
+        finally
+        {
+            _ingress.Release();
+        }
+    }
+
+    /// <summary>A second without audio: shows what there is instead of waiting for a whole interval of it.</summary>
+    private void OnTick()
+    {
+        bool due;
+        lock (_gate)
+        {
+            _stalled = _acknowledged == _acknowledgedAtTick;
+            _acknowledgedAtTick = _acknowledged;
+            due = _stalled && _state == SessionState.Active && _window.Next(_flush, _stalled) is not null;
+        }
+
+        if (due)
+        {
+            _wake.Writer.TryWrite(true);
+        }
+    }
+
+    private async Task EndOnceAsync()
+    {
+        lock (_gate)
+        {
+            if (_state is SessionState.Active)
+            {
+                _state = SessionState.Ending;
+            }
+
+            if (_senders == 0)
+            {
+                _sendersGone.TrySetResult();
+            }
+        }
+
+        // Senders take what has arrived already, then leave.
+        await _ending.CancelAsync();
+        await _sendersGone.Task;
+        lock (_gate)
+        {
+            _flush = true;
+        }
+
+        _wake.Writer.TryWrite(true);
+        await _pump;
+    }
+
+    /// <summary>Decodes whatever is due until the session is over; never throws.</summary>
+    private async Task PumpAsync()
+    {
+        string? error = null;
+        try
+        {
+            while (true)
+            {
+                _abort.Token.ThrowIfCancellationRequested();
+                DecodeRequest? request;
+                bool flush;
+                lock (_gate)
+                {
+                    flush = _flush;
+                    request = _window.Next(flush, _stalled);
+                }
+
+                if (request is { } due)
+                {
+                    await ServeAsync(due);
+                }
+                else if (flush)
+                {
+                    break;
+                }
+                else
+                {
+                    await _wake.Reader.ReadAsync(_abort.Token);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            error = $"session '{Id}' was stopped: the host is shutting down";
+        }
+        catch (AsrException failure)
+        {
+            error = $"session '{Id}' was stopped by an error: {failure.Message}";
+            _logger.LogWarning("Session {Session} failed: {Reason}", Id, failure.Message);
+        }
+        catch (Exception failure)
+        {
+            error = $"session '{Id}' was stopped by an error of the recogniser ({failure.GetType().Name}); the host's log says more";
+            _logger.LogError(failure, "Session {Session} failed", Id);
+        }
+
+        await _stallTimer.DisposeAsync();
+        lock (_gate)
+        {
+            _state = error is null ? SessionState.Ended : SessionState.Failed;
+            _error = error;
+            _window.Dispose();
+        }
+
+        Touch();
+        _log.Complete(error);
+        _space.Writer.TryWrite(true);
+        _metrics.SessionStopped(error is not null);
+    }
+
+    private async Task ServeAsync(DecodeRequest request)
+    {
+        var result = await DecodeAsync(request.Start, request.End, request.Reason);
+        switch (request.Reason)
+        {
+            case DecodeReason.Update:
+                lock (_gate)
+                {
+                    _window.MarkDecoded(request.End);
+                }
+
+                var text = result.Text.Trim();
+                if (text != (_shownText ?? ""))
+                {
+                    Publish(CaptionState.Tentative, text, Words(result.Segments, request.Start), result.Language, request.Start, request.End);
+                    _shownText = text;
+                }
+
+                break;
+
+            case DecodeReason.Complete:
+                Commit(result.Text, result.Segments, result.Language, request.Start, request.End);
+                break;
+
+            case DecodeReason.Full when LastSettled(result, request) is { Count: > 0 } settled:
+                var end = request.Start + (long)(settled[^1].End * _recognizer.SampleRateHz);
+                Commit(string.Concat(settled.Select(segment => segment.Text)), settled, result.Language, request.Start, end);
+                break;
+
+            case DecodeReason.Full:
+                // No segment to go by: cut where it is quietest, and take the text of just that part.
+                long cut;
+                lock (_gate)
+                {
+                    cut = _window.QuietestPoint(request.Start, request.End);
+                }
+
+                var part = await DecodeAsync(request.Start, cut, DecodeReason.Complete);
+                Commit(part.Text, part.Segments, part.Language, request.Start, cut);
+                break;
+        }
+    }
+
+    /// <summary>The segments of a full window that the next words cannot change: all but the last, when they end in a sensible place.</summary>
+    private static List<TranscriptSegment>? LastSettled(TranscriptionResult result, DecodeRequest request)
+    {
+        if (result.Segments.Count < 2)
+        {
+            return null;
+        }
+
+        var seconds = result.DurationSeconds;
+        var count = result.Segments.Count - 1;
+        while (count > 0 && result.Segments[count - 1].End > seconds - CutMarginSeconds)
+        {
+            count--;
+        }
+
+        return count > 0 && result.Segments[count - 1].End >= MinimumCutSeconds ? [.. result.Segments.Take(count)] : null;
+    }
+
+    private async Task<TranscriptionResult> DecodeAsync(long start, long end, DecodeReason reason)
+    {
+        // The audio is copied: senders go on filling the window while the recogniser reads.
+        var count = (int)(end - start);
+        var samples = ArrayPool<float>.Shared.Rent(count);
+        var started = _time.GetTimestamp();
+        try
+        {
+            lock (_gate)
+            {
+                _window.CopyTo(start, end, samples);
+            }
+
+            var options = new TranscriptionOptions
+            {
+                Language = Settings.Language,
+                Task = Settings.Task,
+                WordTimestamps = true,
+                ConditionOnPreviousText = false,
+                // What is shown for a second is not worth up to five more decodings; what stays is.
+                TemperatureIncrementOnFallback = reason == DecodeReason.Update ? null : 0.2,
+            };
+            return await _model.TranscribeAsync(new MemoryAudioSource(samples.AsMemory(0, count), _recognizer.SampleRateHz), options, _abort.Token);
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(samples);
+            _metrics.Decoded(_time.GetElapsedTime(started));
+            Touch();
+        }
+    }
+
+    private void Commit(string text, IReadOnlyList<TranscriptSegment> segments, string? language, long start, long end)
+    {
+        text = text.Trim();
+
+        // What was taken for speech and is none leaves no caption, but takes back one that was shown.
+        if (text.Length > 0 || _shownText is not null)
+        {
+            Publish(CaptionState.Committed, text, Words(segments, start), language, start, end);
+            _segmentId++;
+            _shownText = null;
+        }
+
+        lock (_gate)
+        {
+            _window.Commit(end);
+        }
+
+        _space.Writer.TryWrite(true);
+    }
+
+    private void Publish(CaptionState state, string text, IReadOnlyList<CaptionWord> words, string? language, long start, long end)
+    {
+        _log.Publish(new CaptionUpdate
+        {
+            SessionId = Id,
+            SegmentId = _segmentId,
+            Sequence = 0,
+            Revision = 0,
+            State = state,
+            Text = text,
+            Words = words,
+            Language = language ?? Settings.Language,
+            AdapterVersion = _recognizer.AdapterVersion,
+            StartSample = start,
+            EndSample = end,
+        });
+        long received;
+        lock (_gate)
+        {
+            received = _window.Received;
+        }
+
+        _metrics.Published(state, (double)(received - end) / _recognizer.SampleRateHz);
+    }
+
+    private List<CaptionWord> Words(IReadOnlyList<TranscriptSegment> segments, long start)
+    {
+        var offset = (double)start / _recognizer.SampleRateHz;
+        List<CaptionWord> words = [];
+        foreach (var word in segments.SelectMany(segment => segment.Words ?? []))
+        {
+            words.Add(new CaptionWord(word.Word.Trim(), offset + word.Start, offset + word.End, word.Probability));
+        }
+
+        return words;
+    }
+}

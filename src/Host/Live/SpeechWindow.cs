@@ -1,0 +1,237 @@
+using System.Numerics.Tensors;
+
+namespace AsrPlatform.Host.Live;
+
+/// <summary>Why a stretch of audio is to be decoded.</summary>
+internal enum DecodeReason
+{
+    /// <summary>To show what was said so far; it will be decoded again.</summary>
+    Update,
+
+    /// <summary>A pause or the end of the session closed it: its text is final.</summary>
+    Complete,
+
+    /// <summary>It is as long as a window may be: its text is final up to a cut that the decoder's result helps to find.</summary>
+    Full,
+}
+
+/// <summary>A stretch of audio to decode, by position in the stream.</summary>
+internal readonly record struct DecodeRequest(DecodeReason Reason, long Start, long End);
+
+/// <summary>
+/// Cuts a stream into utterances and says what to decode next: the growing utterance at each interval, the whole of it after a pause,
+/// the first part of it when it fills a window. Silence asks for nothing and is forgotten.
+/// </summary>
+/// <remarks>
+/// Where it cuts depends on the audio alone, never on how fast it came or how far decoding lags. Not safe for concurrent calls.
+/// </remarks>
+internal sealed class SpeechWindow : IDisposable
+{
+    private readonly IVoiceActivityDetector _detector;
+    private readonly SampleBuffer _buffer;
+    private readonly List<Utterance> _complete = [];
+    private readonly long _updateInterval;
+    private readonly long _pause;
+    private readonly long _preRoll;
+    private readonly long _minimumSpeech;
+    private readonly int _window;
+    private readonly int _quietStretch;
+
+    private Utterance _open;
+    private long _classified;
+    private long _boundary;
+    private long _silence;
+    private long _decodedTo;
+
+    public SpeechWindow(LiveOptions options, int sampleRateHz, IVoiceActivityDetector detector)
+    {
+        _detector = detector;
+        _updateInterval = Samples(options.UpdateInterval);
+        _pause = Samples(options.PauseDuration);
+        _preRoll = Samples(options.PreRoll);
+        _minimumSpeech = Samples(options.MinimumSpeech);
+        _window = (int)Samples(options.MaximumWindow);
+        _quietStretch = sampleRateHz / 10;
+        _buffer = new SampleBuffer(_window + (int)Samples(options.MaximumAhead));
+
+        long Samples(TimeSpan time) => (long)(time.TotalSeconds * sampleRateHz);
+    }
+
+    /// <summary>Position after the last sample received.</summary>
+    public long Received => _buffer.End;
+
+    /// <summary>Samples that can be appended now; decoding makes room.</summary>
+    public int Free => _buffer.Free;
+
+    /// <summary>Samples received that are not yet final or known to be silence.</summary>
+    public int Pending => _buffer.Count;
+
+    /// <summary>Appends audio; at most <see cref="Free"/> samples.</summary>
+    public void Append(ReadOnlySpan<float> samples)
+    {
+        _buffer.Append(samples);
+        while (_buffer.End - _classified >= _detector.FrameSamples)
+        {
+            var frame = _buffer.Slice(_classified, _classified + _detector.FrameSamples);
+            Classify(_detector.IsSpeech(frame));
+        }
+
+        Forget();
+    }
+
+    /// <summary>What to decode now, or null.</summary>
+    /// <param name="flush">No more audio will come: what is open is complete.</param>
+    /// <param name="stalled">No audio has come for an interval: show what there is, without waiting for a whole interval of audio.</param>
+    public DecodeRequest? Next(bool flush, bool stalled)
+    {
+        Utterance utterance;
+        var isComplete = _complete.Count > 0;
+        if (isComplete)
+        {
+            utterance = _complete[0];
+        }
+        else
+        {
+            // At the end any speech counts: the audio may stop in the middle of the first sound.
+            if (_open.Speech == 0 || (!flush && _open.Speech < _minimumSpeech))
+            {
+                return null;
+            }
+
+            utterance = _open with { End = _buffer.End };
+        }
+
+        if (utterance.End - utterance.Start > _window)
+        {
+            return new DecodeRequest(DecodeReason.Full, utterance.Start, utterance.Start + _window);
+        }
+
+        if (isComplete || flush)
+        {
+            return new DecodeRequest(DecodeReason.Complete, utterance.Start, utterance.End);
+        }
+
+        var fresh = utterance.End - Math.Max(_decodedTo, utterance.Start);
+        return fresh >= _updateInterval || (stalled && fresh > 0)
+            ? new DecodeRequest(DecodeReason.Update, utterance.Start, utterance.End)
+            : null;
+    }
+
+    /// <summary>Copies audio that is asked for by <see cref="Next"/>.</summary>
+    public void CopyTo(long start, long end, Span<float> destination) => _buffer.Slice(start, end).CopyTo(destination);
+
+    /// <summary>Tells that an update was decoded.</summary>
+    public void MarkDecoded(long end) => _decodedTo = end;
+
+    /// <summary>Tells that everything up to <paramref name="end"/> is final: what is asked for next starts there or later.</summary>
+    public void Commit(long end)
+    {
+        if (_complete.Count > 0)
+        {
+            // Of an utterance longer than a window the rest stays first in line.
+            if (end < _complete[0].SpeechEnd)
+            {
+                _complete[0] = _complete[0] with { Start = end };
+            }
+            else
+            {
+                _complete.RemoveAt(0);
+            }
+        }
+        else
+        {
+            _open = end < _open.SpeechEnd
+                ? _open with { Start = end, Speech = Math.Min(_open.Speech, _open.SpeechEnd - end) }
+                : default;
+        }
+
+        _boundary = Math.Max(_boundary, end);
+        Forget();
+
+        // A cut may lie in a frame that is not whole yet: frames go on from what is left.
+        _classified = Math.Max(_classified, _buffer.Start);
+    }
+
+    /// <summary>The middle of the quietest tenth of a second in the last third of a stretch: the best place for a cut that has to be.</summary>
+    public long QuietestPoint(long start, long end)
+    {
+        var from = Math.Max(start, end - ((end - start) / 3));
+        var samples = _buffer.Slice(from, end);
+        var best = samples.Length / 2;
+        var lowest = float.PositiveInfinity;
+        for (var at = 0; at + _quietStretch <= samples.Length; at += _quietStretch / 4)
+        {
+            var power = TensorPrimitives.SumOfSquares(samples.Slice(at, _quietStretch));
+            if (power < lowest)
+            {
+                lowest = power;
+                best = at + (_quietStretch / 2);
+            }
+        }
+
+        return from + best;
+    }
+
+    public void Dispose() => _buffer.Dispose();
+
+    private void Classify(bool speech)
+    {
+        var frame = _detector.FrameSamples;
+        var start = _classified;
+        _classified += frame;
+        if (speech)
+        {
+            if (_open.Speech == 0)
+            {
+                _open = new Utterance { Start = Math.Max(Math.Max(_boundary, _buffer.Start), start - _preRoll) };
+            }
+
+            _silence = 0;
+            _open = _open with { Speech = _open.Speech + frame, SpeechEnd = _classified };
+            return;
+        }
+
+        _silence += frame;
+        if (_open.Speech > 0 && _silence >= _pause)
+        {
+            if (_open.Speech >= _minimumSpeech)
+            {
+                _complete.Add(_open with { End = _classified });
+                _boundary = _classified;
+            }
+
+            _open = default;
+        }
+    }
+
+    /// <summary>Lets go of audio that nothing will ask for: what is final, and silence but for the lead-in of a next word.</summary>
+    private void Forget()
+    {
+        if (_complete.Count > 0)
+        {
+            _buffer.DiscardTo(_complete[0].Start);
+        }
+        else if (_open.Speech > 0)
+        {
+            _buffer.DiscardTo(_open.Start);
+        }
+        else
+        {
+            _buffer.DiscardTo(Math.Max(_boundary, _classified - _preRoll));
+        }
+    }
+
+    /// <summary>A stretch with speech in it.</summary>
+    private readonly record struct Utterance
+    {
+        public long Start { get; init; }
+
+        /// <summary>Set when it is complete.</summary>
+        public long End { get; init; }
+
+        /// <summary>Samples in speech frames; 0: there is no utterance.</summary>
+        public long Speech { get; init; }
+
+        public long SpeechEnd { get; init; }
+    }
+}

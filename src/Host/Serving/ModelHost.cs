@@ -1,0 +1,106 @@
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Audio;
+using AsrPlatform.Abstractions.Decoding;
+
+namespace AsrPlatform.Host.Serving;
+
+/// <summary>Whether there is a recogniser.</summary>
+internal enum ModelStatus
+{
+    /// <summary>Being loaded.</summary>
+    Loading,
+
+    /// <summary>At work.</summary>
+    Ready,
+
+    /// <summary>There is none: no model was named, no plugin can load it, or loading failed.</summary>
+    Missing,
+}
+
+/// <summary>What the host's model is at one moment.</summary>
+/// <param name="Status">Whether there is one.</param>
+/// <param name="Info">The recogniser, when ready.</param>
+/// <param name="Reason">Why there is none and what to do, when missing.</param>
+/// <param name="ReadyAt">When it was loaded.</param>
+internal sealed record ModelSnapshot(ModelStatus Status, RecognizerInfo? Info = null, string? Reason = null, DateTimeOffset? ReadyAt = null);
+
+/// <summary>Loads the host's recogniser; called once, on the thread that the recogniser belongs to.</summary>
+/// <exception cref="AsrException">There is none; the message says why and what to do.</exception>
+internal delegate ISpeechRecognizer RecognizerFactory();
+
+/// <summary>Owns the host's recogniser and its thread: loads it when the host starts, disposes it when the host stops.</summary>
+/// <remarks>Safe for concurrent calls.</remarks>
+internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogger<ModelHost> logger) : IHostedService, IAsyncDisposable
+{
+    private volatile ModelSnapshot _snapshot = new(ModelStatus.Loading);
+
+    private RecognizerThread? _thread;
+    private Task _loading = Task.CompletedTask;
+
+    /// <summary>What the model is now.</summary>
+    public ModelSnapshot Snapshot => _snapshot;
+
+    /// <summary>Waits until the recogniser is loaded.</summary>
+    /// <exception cref="AsrException">There is none; the message says why and what to do.</exception>
+    public async Task<RecognizerInfo> ReadyAsync(CancellationToken cancellationToken)
+    {
+        await _loading.WaitAsync(cancellationToken);
+        var snapshot = _snapshot;
+        return snapshot.Info ?? throw new AsrException(snapshot.Reason ?? "the model is not loaded yet");
+    }
+
+    /// <summary>Transcribes on the recogniser's thread, in turn. The audio is borrowed until the task ends.</summary>
+    /// <exception cref="AsrException">There is no recogniser, or it refused the audio or an option.</exception>
+    public async Task<TranscriptionResult> TranscribeAsync(
+        IAudioSource audio,
+        TranscriptionOptions options,
+        CancellationToken cancellationToken)
+    {
+        await ReadyAsync(cancellationToken);
+        return await _thread!.TranscribeAsync(audio, options, cancellationToken);
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _thread = new RecognizerThread(load);
+        _loading = FollowLoadingAsync(_thread);
+        return Task.CompletedTask;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (_thread is { } thread)
+        {
+            // Loading cannot be interrupted; the host need not wait for it.
+            await thread.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_thread is { } thread && _loading.IsCompleted)
+        {
+            await thread.DisposeAsync();
+        }
+    }
+
+    private async Task FollowLoadingAsync(RecognizerThread thread)
+    {
+        try
+        {
+            var info = await thread.Loaded;
+            _snapshot = new ModelSnapshot(ModelStatus.Ready, info, ReadyAt: time.GetUtcNow());
+            logger.LogInformation("Model {Model} ready on {Backend}", info.Name, info.Backend);
+        }
+        catch (AsrException error)
+        {
+            _snapshot = new ModelSnapshot(ModelStatus.Missing, Reason: error.Message);
+            logger.LogWarning("No captions yet: {Reason}", error.Message);
+        }
+        catch (Exception error)
+        {
+            _snapshot = new ModelSnapshot(ModelStatus.Missing, Reason: $"the model could not be loaded ({error.GetType().Name}): see the log");
+            logger.LogError(error, "The model could not be loaded");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Audio;
+using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.Whisper.Decoding;
+using AsrPlatform.Whisper.Decoding.HuggingFace;
+using AsrPlatform.Whisper.Decoding.OpenAi;
+using AsrPlatform.Whisper.Features;
+using AsrPlatform.Whisper.Tokens;
+
+namespace AsrPlatform.Whisper;
+
+/// <summary>A Whisper checkpoint on any backend: its model, features and tokenizer, and the algorithms that decode with them.</summary>
+public sealed class WhisperRecognizer : ISpeechRecognizer
+{
+    private readonly IReadOnlyList<ISpeechDecoder> _decoders;
+
+    /// <summary>Puts a recogniser together from its parts.</summary>
+    /// <param name="name">Name for people and APIs.</param>
+    /// <param name="parts">The checkpoint's parts; the model becomes the recogniser's.</param>
+    /// <param name="decoders">The algorithms to choose from.</param>
+    public WhisperRecognizer(string name, WhisperDecoderInput parts, IReadOnlyList<ISpeechDecoder> decoders)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        ArgumentNullException.ThrowIfNull(decoders);
+        Parts = parts;
+        _decoders = decoders;
+        Info = new RecognizerInfo
+        {
+            Name = name,
+            Backend = $"{parts.Model.Info.Backend} ({parts.Model.Info.Device})",
+            SampleRateHz = parts.Features.SampleRateHz,
+            Languages = parts.Tokenizer.IsMultilingual ? [.. parts.Tokenizer.Languages.Select(language => language.Code)] : [],
+        };
+    }
+
+    /// <summary>The decoding algorithms that Whisper brings.</summary>
+    public static IReadOnlyList<ISpeechDecoder> DefaultDecoders { get; } = [new OpenAiDecoder(), new HuggingFaceDecoder()];
+
+    /// <inheritdoc />
+    public RecognizerInfo Info { get; }
+
+    /// <summary>The model, features, tokenizer and configurations, for what works below whole transcriptions; owned by the recogniser.</summary>
+    public WhisperDecoderInput Parts { get; }
+
+    /// <summary>Loads a checkpoint folder into a backend.</summary>
+    /// <param name="backend">The engine.</param>
+    /// <param name="options">The folder, device and threads.</param>
+    /// <param name="decoders">The algorithms to choose from; null takes <see cref="DefaultDecoders"/>.</param>
+    /// <param name="cancellationToken">Stops loading.</param>
+    /// <returns>A recogniser that the caller disposes.</returns>
+    /// <exception cref="AsrException">No folder is given, or something in it is missing, broken or contradictory; the message says what.</exception>
+    public static WhisperRecognizer Load(
+        ISeq2SeqBackend backend,
+        ModelLoadOptions options,
+        IReadOnlyList<ISpeechDecoder>? decoders = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        ArgumentNullException.ThrowIfNull(options);
+        var directory = options.ModelDirectory ?? throw new AsrException("No model folder is given: name one with --model DIR.");
+        if (!backend.CanLoad(directory, out var reason))
+        {
+            throw new AsrException($"The backend \"{backend.Name}\" cannot load {directory}: {reason}");
+        }
+
+        // The small files first: what is wrong with them shows before the weights are read.
+        var config = WhisperConfig.Load(directory);
+        var generation = GenerationConfig.Load(directory, config);
+        var features = LogMelExtractor.Of(PreprocessorConfig.Load(directory, config));
+        var tokenizer = WhisperTokenizer.Load(directory);
+        var model = backend.Load(options, cancellationToken);
+        try
+        {
+            // Listed tokens that the model lacks are harmless; the start of the timestamps shows whether the vocabulary is the model's.
+            if (tokenizer.TimestampBegin >= model.Info.VocabularySize)
+            {
+                throw new AsrException(
+                    $"{directory}: the tokenizer's timestamps start at {tokenizer.TimestampBegin}, but the model has {model.Info.VocabularySize} tokens: "
+                    + "take the tokenizer files of the same checkpoint.");
+            }
+
+            var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
+            return new WhisperRecognizer(name, new WhisperDecoderInput(model, features, tokenizer, config, generation), decoders ?? DefaultDecoders);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc />
+    public TranscriptionResult Transcribe(
+        IAudioSource audio,
+        TranscriptionOptions options,
+        Action<TranscriptionProgress>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(audio);
+        ArgumentNullException.ThrowIfNull(options);
+        var decoder = _decoders.FirstOrDefault(decoder => string.Equals(decoder.Name, options.Algorithm, StringComparison.OrdinalIgnoreCase))
+            ?? throw new AsrException(
+                $"Unknown algorithm \"{options.Algorithm}\": this model has {string.Join(", ", _decoders.Select(decoder => decoder.Name))}.");
+        if (audio.SampleRateHz != Info.SampleRateHz)
+        {
+            throw new AsrException($"The audio has {audio.SampleRateHz} samples per second; the model takes {Info.SampleRateHz}.");
+        }
+
+        return decoder.Decode(Parts, audio, OptionCheck.Check(options, Parts), progress, cancellationToken);
+    }
+
+    /// <summary>Frees the model.</summary>
+    public void Dispose() => Parts.Model.Dispose();
+}

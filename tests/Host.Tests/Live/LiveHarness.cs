@@ -1,0 +1,122 @@
+using System.Diagnostics.Metrics;
+using System.Runtime.InteropServices;
+using System.Threading.Channels;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Captions;
+using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Serving;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace AsrPlatform.Host.Tests.Live;
+
+/// <summary>The live path without a network: sessions over a fake recogniser.</summary>
+internal sealed class LiveHarness : IAsyncDisposable
+{
+    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+
+    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time)
+    {
+        Options = options;
+        Model = new ModelHost(() => recognizer ?? throw new AsrException("no model: give --model"), time, NullLogger<ModelHost>.Instance);
+        Sessions = new LiveSessionStore(
+            Model,
+            rate => new EnergyVoiceActivityDetector(rate),
+            Microsoft.Extensions.Options.Options.Create(options),
+            new LiveMetrics(_services.GetRequiredService<IMeterFactory>()),
+            time,
+            NullLogger<LiveSession>.Instance);
+    }
+
+    public LiveOptions Options { get; }
+
+    public ModelHost Model { get; }
+
+    public LiveSessionStore Sessions { get; }
+
+    public static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public static async Task<LiveHarness> StartAsync(ISpeechRecognizer? recognizer, LiveOptions? options = null, TimeProvider? time = null)
+    {
+        var harness = new LiveHarness(recognizer, options ?? new LiveOptions(), time ?? TimeProvider.System);
+        await harness.Model.StartAsync(Cancelled);
+        await harness.Sessions.StartAsync(Cancelled);
+        return harness;
+    }
+
+    /// <summary>A new session.</summary>
+    public async Task<LiveSession> OpenAsync(string? id = null)
+    {
+        var position = await Sessions.StartSessionAsync(new StartSessionRequest { SessionId = id }, Cancelled);
+        return Sessions.Get(position.SessionId);
+    }
+
+    /// <summary>Base64 of samples, in chunks of 100 ms.</summary>
+    public static IEnumerable<string> Chunks(ReadOnlySpan<short> samples, int size = 1600)
+    {
+        List<string> chunks = [];
+        for (var at = 0; at < samples.Length; at += size)
+        {
+            chunks.Add(Convert.ToBase64String(MemoryMarshal.AsBytes(samples.Slice(at, Math.Min(size, samples.Length - at)))));
+        }
+
+        return chunks;
+    }
+
+    /// <summary>Sends chunks and gives the last acknowledgement, or the session's position when there was none.</summary>
+    public static async Task<long> SendAsync(LiveSession session, long offset, IEnumerable<string> chunks)
+    {
+        var channel = Channel.CreateUnbounded<string>();
+        foreach (var chunk in chunks)
+        {
+            channel.Writer.TryWrite(chunk);
+        }
+
+        channel.Writer.Complete();
+        await foreach (var _ in session.ReceiveAsync(offset, channel.Reader, Cancelled))
+        {
+        }
+
+        return session.Position.AcknowledgedSamples;
+    }
+
+    public static Task<long> SendAsync(LiveSession session, SpokenAudio audio) =>
+        SendAsync(session, session.Position.AcknowledgedSamples, Chunks(audio.Samples));
+
+    /// <summary>Everything that a viewer of an ended session is given.</summary>
+    public static async Task<List<CaptionUpdate>> WatchAsync(LiveSession session, long after = 0)
+    {
+        List<CaptionUpdate> updates = [];
+        await foreach (var update in session.WatchAsync(after, Cancelled))
+        {
+            updates.Add(update);
+        }
+
+        return updates;
+    }
+
+    /// <summary>Waits for something that another thread does.</summary>
+    public static async Task EventuallyAsync(Func<bool> condition, string what)
+    {
+        for (var i = 0; i < 2000; i++)
+        {
+            if (condition())
+            {
+                return;
+            }
+
+            await Task.Delay(10, Cancelled);
+        }
+
+        Assert.Fail($"It did not come true: {what}.");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Sessions.DisposeAsync();
+        await Model.StopAsync(CancellationToken.None);
+        await Model.DisposeAsync();
+        await _services.DisposeAsync();
+    }
+}

@@ -1,0 +1,6 @@
+namespace AsrPlatform.TestPlugins.Library;
+
+public static class Library
+{
+    public static string Origin => "the plugin";
+}

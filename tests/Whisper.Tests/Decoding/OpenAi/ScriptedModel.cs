@@ -1,0 +1,121 @@
+using AsrPlatform.Abstractions.Models;
+
+namespace AsrPlatform.Whisper.Tests.Decoding.OpenAi;
+
+/// <summary>
+/// A model whose logits a test writes: from the tokens of a row, prompt included, and the number of the window. Logits that the script
+/// leaves out are −20.
+/// </summary>
+internal sealed class ScriptedModel(Seq2SeqModelInfo like, Func<int, IReadOnlyList<int>, IEnumerable<(int Token, float Logit)>> script)
+    : ISeq2SeqModel
+{
+    public Seq2SeqModelInfo Info { get; } = like with { Backend = "scripted" };
+
+    /// <summary>Windows encoded so far.</summary>
+    public int Windows { get; private set; }
+
+    /// <summary>Rows of every call of <see cref="Decode"/>.</summary>
+    public List<int> RowsOfCalls { get; } = [];
+
+    /// <summary>Caches and encoder states that are not yet disposed.</summary>
+    public int Open { get; private set; }
+
+    /// <summary>Called at every decoder step.</summary>
+    public Action? OnDecode { get; set; }
+
+    public IEncoderStates Encode(ReadOnlySpan<float> features, int batch, int frames)
+    {
+        Open++;
+        return new States(this, Windows++, batch, frames / 2);
+    }
+
+    public IDecoderCache CreateCache(IEncoderStates states, ReadOnlySpan<int> sourceRows, DecoderCacheOptions options)
+    {
+        Open++;
+        return new Cache(this, (States)states, sourceRows.Length, options);
+    }
+
+    public void Decode(
+        IDecoderCache cache, ReadOnlySpan<int> tokens, ReadOnlySpan<int> counts, LogitPositions positions, Span<float> logits, Span<float> alignment)
+    {
+        OnDecode?.Invoke();
+        var rows = ((Cache)cache).TokensOfRows;
+        RowsOfCalls.Add(rows.Count);
+        var width = tokens.Length / rows.Count;
+        for (var row = 0; row < rows.Count; row++)
+        {
+            for (var i = 0; i < width; i++)
+            {
+                rows[row].Add(tokens[(row * width) + i]);
+                Assert.True(rows[row].Count <= cache.Capacity, "The cache is full.");
+                if (positions == LogitPositions.All || (positions == LogitPositions.Last && i == width - 1))
+                {
+                    var place = positions == LogitPositions.All ? (row * width) + i : row;
+                    var values = logits.Slice(place * Info.VocabularySize, Info.VocabularySize);
+                    values.Fill(-20);
+                    foreach (var (token, logit) in script(((Cache)cache).Window, rows[row]))
+                    {
+                        values[token] = logit;
+                    }
+                }
+            }
+        }
+
+        if (!alignment.IsEmpty)
+        {
+            alignment.Fill(1f / (Info.MaxSourcePositions));
+        }
+    }
+
+    public void Dispose()
+    {
+    }
+
+    private sealed class States(ScriptedModel model, int window, int batch, int positions) : IEncoderStates
+    {
+        public int Window => window;
+
+        public int Batch => batch;
+
+        public int Positions => positions;
+
+        public void CopyTo(Span<float> destination) => throw new NotSupportedException();
+
+        public void Dispose() => model.Open--;
+    }
+
+    private sealed class Cache(ScriptedModel model, States states, int rows, DecoderCacheOptions options) : IDecoderCache
+    {
+        public int Window => states.Window;
+
+        public List<List<int>> TokensOfRows { get; private set; } = [.. Enumerable.Range(0, rows).Select(_ => new List<int>())];
+
+        public int Rows => TokensOfRows.Count;
+
+        public int Capacity { get; } = options.Capacity == 0 ? model.Info.MaxTargetPositions : options.Capacity;
+
+        public int Length(int row) => TokensOfRows[row].Count;
+
+        public void Reorder(ReadOnlySpan<int> rows)
+        {
+            Assert.True(rows.Length >= 1 && rows.Length <= Math.Max(options.MaxRows, 1), "More rows than the cache was made for.");
+            var reordered = new List<List<int>>();
+            foreach (var row in rows)
+            {
+                reordered.Add([.. TokensOfRows[row]]);
+            }
+
+            TokensOfRows = reordered;
+        }
+
+        public void Truncate(int length)
+        {
+            foreach (var tokens in TokensOfRows.Where(tokens => tokens.Count > length))
+            {
+                tokens.RemoveRange(length, tokens.Count - length);
+            }
+        }
+
+        public void Dispose() => model.Open--;
+    }
+}
