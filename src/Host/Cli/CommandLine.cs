@@ -46,5 +46,6 @@ internal static class CommandLine
     private static IEnumerable<Command> Commands() =>
     [
         DoctorCommand.Create(),
+        InspectCommand.Create(),
     ];
 }
