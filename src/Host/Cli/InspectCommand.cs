@@ -9,6 +9,9 @@ internal static class InspectCommand
     public static Command Create()
     {
         var command = new Command("inspect", "Shows what a part of the pipeline computes.");
+        command.Subcommands.Add(InspectFeatures.Create());
+        command.Subcommands.Add(InspectModel.CreateEncoder());
+        command.Subcommands.Add(InspectModel.CreateLogits());
         command.Subcommands.Add(InspectTokens.Create());
         command.Subcommands.Add(InspectNormalize.Create());
         command.Subcommands.Add(InspectWer.Create());

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using AsrPlatform.Abstractions;
@@ -20,7 +21,7 @@ internal static class JsonLines
         where T : class
     {
         // Latin-1 keeps every byte, so that the JSON reader sees invalid UTF-8 and says so.
-        using var reader = new StreamReader(input, System.Text.Encoding.Latin1, detectEncodingFromByteOrderMarks: false, bufferSize: 1 << 16, leaveOpen: true);
+        using var reader = new StreamReader(input, Encoding.Latin1, detectEncodingFromByteOrderMarks: false, bufferSize: 1 << 16, leaveOpen: true);
         for (var number = 1; reader.ReadLine() is { } line; number++)
         {
             if (string.IsNullOrWhiteSpace(line))
@@ -32,7 +33,7 @@ internal static class JsonLines
             Exception? cause = null;
             try
             {
-                using var document = JsonDocument.Parse(System.Text.Encoding.Latin1.GetBytes(line));
+                using var document = JsonDocument.Parse(Encoding.Latin1.GetBytes(line));
                 value = read(document.RootElement);
             }
             catch (Exception error) when (error is JsonException or InvalidOperationException)
