@@ -28,7 +28,7 @@ internal static class RecognizerLoader
                 return named.Load(options, cancellationToken);
             }
 
-            return WhisperRecognizer.Load(catalog.Get<ISeq2SeqBackend>(backend), RequireModel(options), cancellationToken);
+            return WhisperRecognizer.Load(catalog.Get<ISeq2SeqBackend>(backend), RequireModel(options), cancellationToken: cancellationToken);
         }
 
         var reasons = new List<string>();
@@ -38,7 +38,7 @@ internal static class RecognizerLoader
             {
                 if (candidate.CanLoad(directory, out var reason))
                 {
-                    return WhisperRecognizer.Load(candidate, options, cancellationToken);
+                    return WhisperRecognizer.Load(candidate, options, cancellationToken: cancellationToken);
                 }
 
                 reasons.Add(reason ?? $"the backend '{candidate.Name}' cannot load {directory}");

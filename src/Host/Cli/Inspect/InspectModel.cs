@@ -3,9 +3,6 @@ using System.Globalization;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Features;
 using AsrPlatform.Abstractions.Models;
-using AsrPlatform.Host.Audio;
-using AsrPlatform.Whisper.Checkpoints;
-using AsrPlatform.Whisper.Features;
 using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Host.Cli.Inspect;
