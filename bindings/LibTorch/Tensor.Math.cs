@@ -342,6 +342,12 @@ public static unsafe partial class torch
         public Tensor addmm_(Tensor mat1, Tensor mat2, float beta = 1, float alpha = 1) =>
             Shim.Done(asrt_addmm_(Handle, mat1.Handle, mat2.Handle, beta, alpha), this, mat1, mat2);
 
+        public Tensor addmv(Tensor mat, Tensor vec, float beta = 1, float alpha = 1) =>
+            Shim.Wrap(asrt_addmv(Handle, mat.Handle, vec.Handle, beta, alpha), this, mat, vec);
+
+        public Tensor addmv_(Tensor mat, Tensor vec, float beta = 1, float alpha = 1) =>
+            Shim.Done(asrt_addmv_(Handle, mat.Handle, vec.Handle, beta, alpha), this, mat, vec);
+
         public Tensor baddbmm(Tensor batch1, Tensor batch2, float beta = 1, float alpha = 1) =>
             Shim.Wrap(asrt_baddbmm(Handle, batch1.Handle, batch2.Handle, beta, alpha), this, batch1, batch2);
 
@@ -357,7 +363,14 @@ public static unsafe partial class torch
 
         // --- reductions ---------------------------------------------------------------------------------------------------
 
-        public Tensor sum(ScalarType? type = null) => Shim.Wrap(asrt_sum(Handle, Code(type)), this);
+        /// <summary>All elements, as <paramref name="type"/>.</summary>
+        /// <remarks>
+        /// The literal 0 is a <see cref="ScalarType"/> to C#, so that <c>sum(0)</c> means this here and in TorchSharp; a sum as
+        /// bytes is refused because <c>sum(dim: 0)</c> was meant.
+        /// </remarks>
+        public Tensor sum(ScalarType? type = null) => type is ScalarType.Byte
+            ? throw new ArgumentException("sum(0) asks for a sum of all elements as Byte; write sum(dim: 0) for the dimension.", nameof(type))
+            : Shim.Wrap(asrt_sum(Handle, Code(type)), this);
 
         public Tensor sum(long[] dim, bool keepdim = false, ScalarType? type = null) => sum((ReadOnlySpan<long>)dim, keepdim, type);
 

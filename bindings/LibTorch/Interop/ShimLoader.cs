@@ -2,7 +2,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
 
 namespace AsrPlatform.LibTorch.Interop;
 
@@ -177,11 +176,6 @@ internal static partial class ShimLoader
             ("GOMP_SPINCOUNT", "0"),
             ("OMP_NUM_THREADS", cores),
         ];
-        if (Avx512F.IsSupported && Avx512BW.IsSupported && Avx512DQ.IsSupported)
-        {
-            // OpenBLAS 0.3.21 takes AMD's AVX-512 cores for Zen and uses its AVX2 kernels.
-            wanted.Add(("OPENBLAS_CORETYPE", "SKYLAKEX"));
-        }
         var set = new List<string>();
         foreach (var (name, value) in wanted)
         {

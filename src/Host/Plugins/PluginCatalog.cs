@@ -23,6 +23,9 @@ internal sealed class PluginCatalog : IAsyncDisposable
         Statuses = [.. plugins.Select(plugin => plugin.Status)];
     }
 
+    /// <summary>The folder that was searched.</summary>
+    public string Directory => _options.Directory;
+
     /// <summary>Every plugin folder in the order of its name, with what became of it.</summary>
     public IReadOnlyList<PluginStatus> Statuses { get; }
 
@@ -128,8 +131,8 @@ internal sealed class PluginCatalog : IAsyncDisposable
     }
 
     private static IEnumerable<string> Directories(PluginHostOptions options) =>
-        Directory.Exists(options.Directory)
-            ? Directory.EnumerateDirectories(options.Directory, "*", new EnumerationOptions { IgnoreInaccessible = true })
+        System.IO.Directory.Exists(options.Directory)
+            ? System.IO.Directory.EnumerateDirectories(options.Directory, "*", new EnumerationOptions { IgnoreInaccessible = true })
                 .Where(directory => File.Exists(Path.Combine(directory, PluginManifestFile.Name)))
                 .Order(StringComparer.Ordinal)
             : [];

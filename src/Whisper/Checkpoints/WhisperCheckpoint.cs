@@ -61,7 +61,7 @@ public sealed class WhisperCheckpoint : IDisposable
 
     /// <summary>Checks that a path is a folder with something in it.</summary>
     /// <exception cref="AsrException">It is not.</exception>
-    internal static void CheckFolder(string directory)
+    public static void CheckFolder(string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         if (File.Exists(directory))

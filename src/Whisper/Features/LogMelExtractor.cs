@@ -132,11 +132,12 @@ public sealed class LogMelExtractor : IFeatureExtractor
         ArrayPool<float>.Shared.Return(singles);
     }
 
-    /// <summary>Writes mel power, clamped at 1e-10, of <see cref="PowerSpectrum.Lanes"/> frames.</summary>
+    /// <summary>Writes mel power, clamped to 1e-10…1e38, of <see cref="PowerSpectrum.Lanes"/> frames.</summary>
     private unsafe void ApplyFilters(double* power, float* mel, double* lanesOut)
     {
         var lanes = PowerSpectrum.Lanes;
         var floor = new Vector<double>(1e-10);
+        var ceiling = new Vector<double>(1e38); // What float32 can hold: absurd levels stay numbers.
         for (var bin = 0; bin < FeatureSize; bin++)
         {
             var weights = _filters.Filter(bin, out var start);
@@ -146,7 +147,7 @@ public sealed class LogMelExtractor : IFeatureExtractor
                 sum += weights[k] * Vector.Load(power + ((start + k) * lanes));
             }
 
-            Vector.Max(sum, floor).Store(lanesOut);
+            Vector.Min(Vector.Max(sum, floor), ceiling).Store(lanesOut);
             for (var lane = 0; lane < lanes; lane++)
             {
                 mel[(bin * BlockFrames) + lane] = (float)lanesOut[lane];

@@ -4,7 +4,10 @@ using System.Text;
 namespace AsrPlatform.Whisper.Text;
 
 /// <summary>How well zlib compresses a result: decoding that hangs in a loop compresses far better than speech (OpenAI's limit is 2.4).</summary>
-/// <remarks>Level 6 as Python's <c>zlib.compress</c>. Other versions of zlib find other matches: the ratio differs from Python's by a few per cent.</remarks>
+/// <remarks>
+/// The reference is Python's <c>zlib.compress</c> at level 6. .NET carries another zlib (zlib-ng), whose level 6 finds fewer matches and is up to
+/// a quarter larger; its level 9 has the very size of the reference for nine texts in ten of a transcript's length, and else one close by.
+/// </remarks>
 public static class CompressionRatio
 {
     /// <summary>Bytes of the UTF-8 text over bytes compressed, OpenAI's measure; 0 for no text.</summary>
@@ -19,7 +22,7 @@ public static class CompressionRatio
         }
 
         using var compressed = new MemoryStream();
-        using (var zlib = new ZLibStream(compressed, CompressionLevel.Optimal, leaveOpen: true))
+        using (var zlib = new ZLibStream(compressed, CompressionLevel.SmallestSize, leaveOpen: true))
         {
             zlib.Write(bytes);
         }

@@ -4,8 +4,11 @@ using AsrPlatform.Tests;
 namespace AsrPlatform.Host.Tests.Plugins;
 
 /// <summary>The suite passes a plugin without fault, and finds each fault that it is there to find.</summary>
+[Collection(MeasuresMemory)]
 public sealed class ConformanceSuiteTests : IDisposable
 {
+    private const string MeasuresMemory = "measures memory";
+
     private readonly string _model = Directory.CreateTempSubdirectory("asr-model-").FullName;
 
     public ConformanceSuiteTests() => File.WriteAllText(Path.Combine(_model, "config.json"), "{}");
@@ -69,4 +72,8 @@ public sealed class ConformanceSuiteTests : IDisposable
             ModelDirectory = _model,
             Settings = new Dictionary<string, string> { ["Defect"] = defect },
         });
+
+    /// <summary>The suite watches the memory of the process, in which no other test may run meanwhile.</summary>
+    [CollectionDefinition(MeasuresMemory, DisableParallelization = true)]
+    public sealed class Alone;
 }

@@ -31,7 +31,7 @@ public sealed class ReferenceModelTests
     {
         using var model = ReferenceModel.Load(Fixtures.Path("micro"));
         var hidden = new List<float[]>();
-        using var states = model.Encode(JfkFeatures(), 1, 3000, (_, _, values) => hidden.Add([.. values]));
+        using var states = model.Encode(FeatureFixture.Read("jfk"), 1, 3000, (_, _, values) => hidden.Add([.. values]));
         AssertClose(NpyArray.Read(Fixtures.Path("model/jfk_encoder_input.npy")).Values, EveryFiftieth(hidden[0], model.Info.Width), 5e-5);
         AssertClose(NpyArray.Read(Fixtures.Path("model/jfk_encoder_layer1.npy")).Values, EveryFiftieth(hidden[1], model.Info.Width), 1e-4);
         AssertClose(NpyArray.Read(Fixtures.Path("model/jfk_encoder.npy")).Values, Copy(states, model.Info.Width), 1e-4);
@@ -112,24 +112,6 @@ public sealed class ReferenceModelTests
             model.Decode(fresh, tokens, [], LogitPositions.Last, result, []);
             return result;
         }
-    }
-
-    // HF's features of jfk.wav: the fixture keeps the frames of the audio, the rest is one value.
-    private static float[] JfkFeatures()
-    {
-        var known = NpyArray.Read(Fixtures.Path("features/jfk_80.npy"));
-        var entry = JsonNode.Parse(File.ReadAllText(Fixtures.Path("features/table.json")))!.AsArray()
-            .Single(row => row!["signal"]!.GetValue<string>() == "jfk" && row["mels"]!.GetValue<int>() == 80)!;
-        var padding = entry["padding_value"]!.GetValue<float>();
-        var values = known.ToSingle();
-        var features = new float[80 * 3000];
-        Array.Fill(features, padding);
-        for (var row = 0; row < 80; row++)
-        {
-            values.AsSpan(row * known.Shape[1], known.Shape[1]).CopyTo(features.AsSpan(row * 3000));
-        }
-
-        return features;
     }
 
     private static float[] Copy(IEncoderStates states, int width)

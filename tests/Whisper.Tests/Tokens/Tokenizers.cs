@@ -27,22 +27,6 @@ internal static class Tokenizers
             File.Copy(Fixtures.Path("micro/" + file), folder.File(file));
         }
 
-        return WhisperTokenizer.Load(folder.Path);
+        return WhisperTokenizer.Load(folder.Root);
     }
-}
-
-/// <summary>A folder that goes with the test.</summary>
-internal sealed class TemporaryFolder : IDisposable
-{
-    public string Path { get; } = Directory.CreateTempSubdirectory("asr-test-").FullName;
-
-    public string File(string name) => System.IO.Path.Combine(Path, name);
-
-    public string Write(string name, string text)
-    {
-        System.IO.File.WriteAllText(File(name), text);
-        return Path;
-    }
-
-    public void Dispose() => Directory.Delete(Path, recursive: true);
 }

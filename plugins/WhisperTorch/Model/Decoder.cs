@@ -1,0 +1,71 @@
+using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.WhisperTorch.Weights;
+
+namespace AsrPlatform.WhisperTorch.Model;
+
+/// <summary>Whisper's decoder: token and position embeddings, pre-norm transformer layers, projection onto the vocabulary.</summary>
+internal sealed class Decoder
+{
+    private readonly Linear _tokens; // [vocabulary, width]; the output projection too where it is tied
+    private readonly Linear _projection;
+    private readonly Tensor _positions; // [position, width]
+    private readonly LayerNorm _norm;
+    private readonly float? _scale;
+
+    public Decoder(ParameterStore parameters, WhisperConfig config)
+    {
+        const string Name = "model.decoder";
+        long width = config.DModel;
+        _scale = config.ScaleEmbedding ? MathF.Sqrt(width) : null;
+        _tokens = parameters.Projection(WhisperTensors.TokenEmbedding, config.VocabSize, width);
+        _projection = config.TieWordEmbeddings ? _tokens : parameters.Projection(WhisperTensors.OutputProjection, config.VocabSize, width);
+        _positions = parameters.Parameter($"{Name}.embed_positions.weight", config.MaxTargetPositions, width);
+        Layers = [.. Enumerable.Range(0, config.DecoderLayers).Select(i => new DecoderLayer(parameters, config, $"{Name}.layers.{i}", i))];
+        _norm = parameters.Norm($"{Name}.layer_norm", width);
+    }
+
+    public IReadOnlyList<DecoderLayer> Layers { get; }
+
+    /// <summary>The embedding of one token as a vector, <c>[width]</c>.</summary>
+    public Tensor EmbedOne(long token, long position)
+    {
+        var embedding = _tokens.Weight.select(0, token);
+        return _scale is { } scale
+            ? embedding.mul(scale).add_(_positions.select(0, position))
+            : embedding.add(_positions.select(0, position));
+    }
+
+    /// <summary>Embeds tokens.</summary>
+    /// <param name="tokens"><c>[batch·token]</c> ids.</param>
+    /// <param name="positions">The position of each.</param>
+    /// <returns><c>[batch·token, width]</c>.</returns>
+    public Tensor Embed(Tensor tokens, Tensor positions)
+    {
+        var embedding = _tokens.Weight.index_select(0, tokens);
+        if (_scale is { } scale)
+        {
+            embedding = embedding.mul(scale);
+        }
+
+        return embedding.add(_positions.index_select(0, positions));
+    }
+
+    /// <summary>Runs all layers.</summary>
+    /// <param name="states">Embeddings, <c>[batch·token, width]</c> or <c>[width]</c>; overwritten in inference.</param>
+    /// <param name="batch">Batch rows.</param>
+    /// <param name="context">What attention looks at.</param>
+    /// <param name="mode">How to compute.</param>
+    /// <returns>States before the final norm.</returns>
+    public Tensor Forward(Tensor states, int batch, IDecoderContext context, ForwardMode mode)
+    {
+        foreach (var layer in Layers)
+        {
+            states = layer.Forward(states, batch, context, mode);
+        }
+
+        return states;
+    }
+
+    /// <summary>Logits of states that <see cref="Forward"/> returned: <c>[…, vocabulary]</c>.</summary>
+    public Tensor Project(Tensor states) => _projection.Forward(_norm.Forward(states), 1);
+}

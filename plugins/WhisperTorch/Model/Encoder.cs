@@ -1,0 +1,73 @@
+using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.WhisperTorch.Weights;
+
+namespace AsrPlatform.WhisperTorch.Model;
+
+/// <summary>Whisper's encoder: two convolutions, positions, pre-norm transformer layers.</summary>
+/// <remarks>States are handled as <c>[batch·position, width]</c>, so that every product is one of two matrices.</remarks>
+internal sealed class Encoder
+{
+    private readonly Convolution _first;
+    private readonly Convolution _second;
+    private readonly Tensor _positions; // [position, width]
+    private readonly LayerNorm _norm;
+    private readonly long _width;
+
+    public Encoder(ParameterStore parameters, WhisperConfig config)
+    {
+        const string Name = "model.encoder";
+        _width = config.DModel;
+        _first = new Convolution(
+            parameters.Parameter($"{Name}.conv1.weight", _width, config.NumMelBins, Convolution.Kernel),
+            parameters.Parameter($"{Name}.conv1.bias", _width),
+            stride: 1);
+        _second = new Convolution(
+            parameters.Parameter($"{Name}.conv2.weight", _width, _width, Convolution.Kernel),
+            parameters.Parameter($"{Name}.conv2.bias", _width),
+            stride: 2);
+        _positions = parameters.Parameter($"{Name}.embed_positions.weight", config.MaxSourcePositions, _width);
+        Layers = [.. Enumerable.Range(0, config.EncoderLayers).Select(i => new EncoderLayer(parameters, config, $"{Name}.layers.{i}"))];
+        _norm = parameters.Norm($"{Name}.layer_norm", _width);
+    }
+
+    public IReadOnlyList<EncoderLayer> Layers { get; }
+
+    /// <param name="features"><c>[batch, feature, frame]</c>.</param>
+    /// <param name="mode">How to compute.</param>
+    /// <returns><c>[batch, position, width]</c>.</returns>
+    public Tensor Forward(Tensor features, ForwardMode mode)
+    {
+        using var scope = NewDisposeScope();
+        var batch = (int)features.shape[0];
+        var states = Embed(features, mode);
+        foreach (var layer in Layers)
+        {
+            states = layer.Forward(states, batch, mode);
+        }
+
+        return _norm.Forward(states).view(batch, -1, _width).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What the first layer sees: <c>[batch·position, width]</c>.</summary>
+    public Tensor Embed(Tensor features, ForwardMode mode)
+    {
+        using var scope = NewDisposeScope();
+        var channels = _second.Forward(_first.Forward(features, mode), mode); // [batch, width, position]
+        var positions = _positions.narrow(0, 0, channels.shape[2]);
+        var states = channels.transpose(1, 2).contiguous();
+        states = mode.InPlace ? states.add_(positions) : ForwardMode.Drop(states.add(positions), mode.Dropout);
+        return states.view(-1, _width).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>A convolution over time with kernel 3 and padding 1, followed by GELU.</summary>
+internal sealed class Convolution(Tensor weight, Tensor bias, int stride)
+{
+    public const int Kernel = 3;
+
+    /// <param name="input"><c>[batch, channel, frame]</c>.</param>
+    /// <param name="mode">How to compute.</param>
+    /// <returns><c>[batch, channel, frame / stride]</c>.</returns>
+    public Tensor Forward(Tensor input, ForwardMode mode) =>
+        Activation.Gelu(nn.functional.conv1d(input, weight, bias, stride: stride, padding: 1), mode);
+}

@@ -1,0 +1,110 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.WhisperTorch.Model;
+using AsrPlatform.WhisperTorch.Weights;
+
+namespace AsrPlatform.WhisperTorch;
+
+/// <summary>The backend <c>torch</c>: Whisper checkpoints on LibTorch.</summary>
+internal sealed class TorchBackend(WhisperTorchOptions options) : ISeq2SeqBackend
+{
+    private readonly Lazy<IReadOnlyList<BackendDevice>> _devices = new(FindDevices);
+
+    /// <inheritdoc />
+    public string Name => "torch";
+
+    /// <inheritdoc />
+    public IReadOnlyList<BackendDevice> Devices => _devices.Value;
+
+    /// <inheritdoc />
+    public bool CanLoad(string modelDirectory, out string? reason)
+    {
+        ArgumentNullException.ThrowIfNull(modelDirectory);
+        try
+        {
+            WhisperConfig.Load(modelDirectory);
+            reason = CheckpointWeights.Exist(modelDirectory)
+                ? null
+                : $"{modelDirectory} holds neither {CheckpointWeights.SingleFile} nor {CheckpointWeights.IndexFile}";
+        }
+        catch (AsrException error)
+        {
+            reason = error.Message;
+        }
+
+        return reason is null;
+    }
+
+    /// <inheritdoc />
+    public ISeq2SeqModel Load(ModelLoadOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.ModelDirectory is not { } directory)
+        {
+            throw new AsrException("No model folder is given: name a Whisper checkpoint folder with --model.");
+        }
+
+        using var checkpoint = WhisperCheckpoint.Open(directory);
+        return Create(checkpoint.Config, new CheckpointWeightSource(checkpoint.Weights), options, cancellationToken);
+    }
+
+    /// <inheritdoc />
+    public ISeq2SeqModel CreateRandom(string configJson, ModelLoadOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var config = WhisperConfig.Parse(configJson);
+        return Create(config, new RandomWeightSource(config.InitStd), options, CancellationToken.None);
+    }
+
+    /// <summary>Threads that a model uses on the processor.</summary>
+    internal static int ThreadsFor(int wanted)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(wanted);
+        return wanted > 0 ? wanted : Math.Min(Environment.ProcessorCount, MaxDefaultThreads);
+    }
+
+    private WhisperModel Create(WhisperConfig config, WeightSource source, ModelLoadOptions load, CancellationToken cancellationToken)
+    {
+        var device = FindDevice(load.Device);
+        return new WhisperModel(config, source, Name, device, options.TypeFor(device), ThreadsFor(load.Threads), cancellationToken);
+    }
+
+    private Device FindDevice(string name)
+    {
+        var wanted = name.ToLowerInvariant() switch
+        {
+            "auto" => Devices[0].Name,
+            "cuda" => "cuda:0",
+            var other => other,
+        };
+        if (!Devices.Any(device => device.Name == wanted))
+        {
+            throw new AsrException($"The backend {Name} has no device {name}; it has: {string.Join(", ", Devices.Select(device => device.Name))}.");
+        }
+
+        return wanted == "cpu" ? CPU : new Device(DeviceType.CUDA, int.Parse(wanted.AsSpan("cuda:".Length), CultureInfo.InvariantCulture));
+    }
+
+    private static List<BackendDevice> FindDevices()
+    {
+        var devices = new List<BackendDevice>();
+        if (cuda.is_available())
+        {
+            for (var i = 0; i < cuda.device_count(); i++)
+            {
+                devices.Add(new BackendDevice($"cuda:{i}", "CUDA card"));
+            }
+        }
+
+        devices.Add(new BackendDevice(
+            "cpu",
+            string.Create(CultureInfo.InvariantCulture, $"{RuntimeInformation.ProcessArchitecture} processor, {Environment.ProcessorCount} logical cores")));
+        return devices;
+    }
+
+    // More threads than this gained nothing where a window of 30 s is all there is to divide.
+    private const int MaxDefaultThreads = 8;
+}
