@@ -39,7 +39,8 @@ internal sealed record NativeLibraryDiagnostics(IReadOnlyList<string> LoadedFile
     /// <summary>Says what is there, and what to do about it.</summary>
     public IEnumerable<DiagnosticItem> Describe()
     {
-        var blas = LoadedFiles.Where(IsBlas).ToList();
+        // Debian's OpenBLAS is two files of one folder: libblas.so.3 and the libopenblas*.so that it leads to.
+        var blas = LoadedFiles.Where(IsBlas).DistinctBy(Path.GetDirectoryName).ToList();
         if (blas.Count > 0)
         {
             foreach (var path in blas)
@@ -80,7 +81,7 @@ internal sealed record NativeLibraryDiagnostics(IReadOnlyList<string> LoadedFile
 
     private DiagnosticItem DescribeBlas(string name, string path)
     {
-        if (path.Contains("openblas-pthread", StringComparison.Ordinal) || path.Contains("openblasp-", StringComparison.Ordinal))
+        if (path.Contains("/openblas-pthread/", StringComparison.Ordinal))
         {
             return new DiagnosticItem(name, $"OpenBLAS with threads of its own beside OpenMP's: {path}", DiagnosticLevel.Warning, Use(OpenBlas));
         }
