@@ -363,7 +363,14 @@ public static unsafe partial class torch
 
         // --- reductions ---------------------------------------------------------------------------------------------------
 
-        public Tensor sum(ScalarType? type = null) => Shim.Wrap(asrt_sum(Handle, Code(type)), this);
+        /// <summary>All elements, as <paramref name="type"/>.</summary>
+        /// <remarks>
+        /// The literal 0 is a <see cref="ScalarType"/> to C#, so that <c>sum(0)</c> means this here and in TorchSharp; a sum as
+        /// bytes is refused because <c>sum(dim: 0)</c> was meant.
+        /// </remarks>
+        public Tensor sum(ScalarType? type = null) => type is ScalarType.Byte
+            ? throw new ArgumentException("sum(0) asks for a sum of all elements as Byte; write sum(dim: 0) for the dimension.", nameof(type))
+            : Shim.Wrap(asrt_sum(Handle, Code(type)), this);
 
         public Tensor sum(long[] dim, bool keepdim = false, ScalarType? type = null) => sum((ReadOnlySpan<long>)dim, keepdim, type);
 

@@ -16,19 +16,23 @@ public sealed class WhisperTorchPlugin : IPlugin
     public void ConfigureServices(PluginContext context, IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(context);
-        RequireTorch();
+        RequireTorch(() =>
+        {
+            using var probe = zeros(1);
+            _ = probe.bytes;
+        });
         var options = context.Configuration.Get<WhisperTorchOptions>() ?? new WhisperTorchOptions();
         services.AddSingleton<ISeq2SeqBackend>(new TorchBackend(options));
     }
 
     /// <summary>Loads LibTorch, so that a missing library is known at the start and not in the middle of a caption.</summary>
+    /// <param name="probe">Uses it.</param>
     /// <exception cref="PluginUnavailableException">It cannot be loaded.</exception>
-    internal static void RequireTorch()
+    internal static void RequireTorch(Action probe)
     {
         try
         {
-            using var probe = zeros(1);
-            _ = probe.bytes;
+            probe();
         }
         catch (Exception error) when (Missing(error) is { } cause)
         {

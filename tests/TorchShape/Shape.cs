@@ -192,7 +192,7 @@ public static class Shape
         Tensor[] made =
         [
             values, indexes, t.max(dim).values, t.topk(1).indexes, t.sort().Values, t.sort().Indices,
-            t.sum(), t.sum(float32), t.sum(0), t.sum(dims), t.sum([0, 1], keepdim: true), sum(t), sum(t, 0), sum(t, [0, 1]), t.mean(), t.mean(dims), t.mean([-1], true), mean(t),
+            t.sum(), t.sum(float32), t.sum(dim: 0), t.sum(dims), t.sum([0, 1], keepdim: true), sum(t), sum(t, dim: 0), sum(t, [0, 1]), t.mean(), t.mean(dims), t.mean([-1], true), mean(t),
             mean(t, dims), t.prod(), t.std(), t.std(0), t.std(dims, unbiased: false), std(t), std(t, 0), std(t, dims), t.var(), t.var(-1, false, true), t.var(dims), var(t), var(t, 0),
             var(t, dims), t.norm(), t.norm(1f), t.norm(0, true), norm(t, 2f), norm(t, 1, true), t.max(), max(t), t.min(), min(t), t.amax(0), t.amax(dims, true), t.amax([0]), t.amin(0),
             t.amin(dims, true), t.argmax(), t.argmax(-1), t.argmax(-1, true), argmax(t), argmax(t, -1), t.argmin(), t.argmin(0), argmin(t), argmin(t, 0), t.argsort(), argsort(t, 0, true),

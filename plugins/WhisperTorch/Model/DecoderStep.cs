@@ -10,8 +10,7 @@ internal sealed class DecoderStep : IDecoderContext
     private readonly int[] _counts;
     private readonly int _heads;
     private readonly long _headWidth;
-    private readonly float _scale;
-    private readonly Tensor _anything; // what baddbmm multiplies by zero
+    private readonly Scalar _scale;
     private readonly Tensor? _slots; // [layer, key or value, row, head, token, head width] where all rows stand alike
     private readonly Tensor[]? _rowSlots; // by row: [layer, key or value, head, token, head width] where they do not
     private readonly Tensor[] _keys;
@@ -31,8 +30,7 @@ internal sealed class DecoderStep : IDecoderContext
         _width = width;
         _heads = model.Info.DecoderHeads;
         _headWidth = model.Info.Width / _heads;
-        _scale = Attention.Scale(_headWidth);
-        _anything = model.Anything;
+        _scale = model.QueryScale;
         _wantsAlignment = wantsAlignment;
         _counts = new int[_rows];
         var seen = 0;
@@ -78,9 +76,8 @@ internal sealed class DecoderStep : IDecoderContext
         if (IsSingle)
         {
             _slots!.select(0, layer).copy_(fresh.view(2, 1, _heads, 1, _headWidth));
-            var query = projected.narrow(-1, 0, width).view(_heads, 1, _headWidth);
-            var weights = _anything.baddbmm(query, _keys[layer], beta: 0, alpha: _scale).softmax(-1);
-            return weights.bmm(_values[layer]).view(width);
+            var query = projected.narrow(-1, 0, width).mul_(_scale).view(_heads, 1, _headWidth);
+            return query.bmm(_keys[layer]).softmax(-1).bmm(_values[layer]).view(width);
         }
 
         fresh = fresh.view(_rows, _width, 2, _heads, _headWidth).permute(2, 0, 3, 1, 4); // [key or value, row, head, token, head width]
@@ -96,8 +93,8 @@ internal sealed class DecoderStep : IDecoderContext
             }
         }
 
-        var queries = projected.narrow(-1, 0, width).view(_rows, _width, _heads, _headWidth).transpose(1, 2).reshape(_rows * _heads, _width, _headWidth);
-        var scores = _anything.baddbmm(queries, _keys[layer], beta: 0, alpha: _scale); // [row·head, token, seen]
+        var queries = projected.narrow(-1, 0, width).mul_(_scale).view(_rows, _width, _heads, _headWidth).transpose(1, 2).reshape(_rows * _heads, _width, _headWidth);
+        var scores = queries.bmm(_keys[layer]); // [row·head, token, seen]
         if (_mask is not null)
         {
             scores.view(_rows, _heads, _width, -1).add_(_mask);
@@ -110,6 +107,7 @@ internal sealed class DecoderStep : IDecoderContext
     /// <inheritdoc />
     public Tensor OverSource(int layer, Tensor queries)
     {
+        queries.mul_(_scale);
         var runs = _cache.Runs;
         if (runs.Count == 1)
         {
@@ -132,7 +130,7 @@ internal sealed class DecoderStep : IDecoderContext
         var byHead = run.Sources == 1
             ? queries.view(perSource, _heads, _headWidth).transpose(0, 1)
             : queries.view(run.Sources, perSource, _heads, _headWidth).transpose(1, 2).reshape(run.Sources * _heads, perSource, _headWidth);
-        var weights = _anything.baddbmm(byHead, _cache.SourceKeys(index, layer), beta: 0, alpha: _scale).softmax(-1); // [source·head, query, position]
+        var weights = byHead.bmm(_cache.SourceKeys(index, layer)).softmax(-1); // [source·head, query, position]
         if (_wantsAlignment)
         {
             KeepAlignment(layer, run, weights);

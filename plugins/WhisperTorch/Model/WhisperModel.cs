@@ -28,6 +28,7 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
     {
         TorchDevice = device;
         Type = type;
+        QueryScale = Attention.Scale(config.DModel / config.DecoderAttentionHeads);
         _threads = threads;
         _parameters = new ParameterStore(source, device, type, cancellationToken);
         try
@@ -37,7 +38,6 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
             UseThreads();
             Encoder = new Encoder(_parameters, config);
             Decoder = new Decoder(_parameters, config);
-            Anything = _parameters.Keep(zeros(1, type, device));
         }
         catch
         {
@@ -80,8 +80,8 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
 
     public ScalarType Type { get; }
 
-    /// <summary>One element, for the operand that <c>baddbmm</c> multiplies by zero.</summary>
-    public Tensor Anything { get; }
+    /// <summary>The factor of the decoder's queries.</summary>
+    public Scalar QueryScale { get; }
 
     /// <summary>Changes whenever a delta of a layer that makes cross-attention's keys and values changes.</summary>
     public int SourceMemoryVersion => Decoder.Layers.Sum(layer => layer.SourceMemory.Members.Sum(member => member.Version));

@@ -43,6 +43,8 @@ internal static class HostApplication
     /// <param name="model">Loads the recogniser.</param>
     public static WebApplication Build(WebApplicationBuilder builder, PluginCatalog plugins, RecognizerFactory model)
     {
+        // Ctrl-C is the command line's to handle: sessions are flushed before the server stops.
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.AddSingleton(plugins);
         builder.Services.AddLive(model, builder.Configuration);
         builder.Services.AddProblemDetails();
@@ -85,6 +87,13 @@ internal static class HostApplication
                 headers.CacheControl = prepared.File.Name == "index.html" ? "no-cache" : "public, max-age=31536000, immutable";
             },
         });
+    }
+
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
     /// <summary>Errors that the caller can act on are answered with their message.</summary>

@@ -28,7 +28,12 @@ internal static class CommandLine
 
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            // Ctrl-C cancels the verb's token; what is under way (a session's last words) gets this long to finish.
+            return await parsed.InvokeAsync(new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = TimeSpan.FromSeconds(30),
+            });
         }
         catch (AsrException error)
         {
@@ -45,6 +50,10 @@ internal static class CommandLine
     /// <summary>One file a verb.</summary>
     private static IEnumerable<Command> Commands() =>
     [
+        ServeCommand.Create(),
+        StreamCommand.Create(),
+        TranscribeCommand.Create(),
+        ModelsCommand.Create(),
         DoctorCommand.Create(),
     ];
 }

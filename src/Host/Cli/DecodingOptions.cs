@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Whisper.Decoding.HuggingFace;
 
 namespace AsrPlatform.Host.Cli;
 
@@ -13,20 +14,20 @@ internal sealed class DecodingOptions
 
     private readonly Option<string?> _language = new("--language") { Description = "the speech's language, such as en or english; default: detected", HelpName = "XX" };
     private readonly Option<string> _task = new("--task") { Description = "transcribe, or translate into English", HelpName = "TASK", DefaultValueFactory = _ => "transcribe" };
-    private readonly Option<string> _algorithm = new("--algorithm") { Description = "openai: sequential windows with fallback; hf: transformers' generate", HelpName = "NAME", DefaultValueFactory = _ => Defaults.Algorithm };
+    private readonly Option<string> _algorithm = new("--algorithm") { Description = "openai: sequential windows with fallback; hf: transformers' generate (fallback, thresholds and previous text are off unless given)", HelpName = "NAME", DefaultValueFactory = _ => Defaults.Algorithm };
     private readonly Option<bool> _wordTimestamps = new("--word-timestamps") { Description = "a time and a probability for each word" };
     private readonly Option<bool> _withoutTimestamps = new("--without-timestamps") { Description = "asks the model for text alone" };
     private readonly Option<double> _temperature = new("--temperature") { Description = "sampling temperature, 0 to 1", DefaultValueFactory = _ => Defaults.Temperature };
-    private readonly Option<double?> _increment = OptionalNumber("--temperature-increment-on-fallback", "rise of the temperature when a window fails a threshold", Defaults.TemperatureIncrementOnFallback);
+    private readonly Option<Threshold> _increment = OptionalNumber("--temperature-increment-on-fallback", "rise of the temperature when a window fails a threshold", Defaults.TemperatureIncrementOnFallback);
     private readonly Option<int?> _bestOf = new("--best-of") { Description = "candidates when sampling", HelpName = "N" };
     private readonly Option<int?> _beamSize = new("--beam-size") { Description = "beams at temperature 0; default: greedy", HelpName = "N" };
     private readonly Option<double?> _patience = new("--patience") { Description = "beam search patience", HelpName = "X" };
     private readonly Option<double?> _lengthPenalty = new("--length-penalty") { Description = "length penalty; default: divide by the length", HelpName = "X" };
     private readonly Option<string?> _initialPrompt = new("--initial-prompt") { Description = "text that precedes the audio", HelpName = "TEXT" };
     private readonly Option<bool> _condition = new("--condition-on-previous-text") { Description = "each window knows the text of the one before", DefaultValueFactory = _ => Defaults.ConditionOnPreviousText, Arity = ArgumentArity.ExactlyOne };
-    private readonly Option<double?> _compression = OptionalNumber("--compression-ratio-threshold", "a window whose text compresses better than this failed", Defaults.CompressionRatioThreshold);
-    private readonly Option<double?> _logProbability = OptionalNumber("--logprob-threshold", "a window whose mean log probability is lower failed", Defaults.LogProbabilityThreshold);
-    private readonly Option<double?> _noSpeech = OptionalNumber("--no-speech-threshold", "above this probability, and with a low log probability, a window is silence", Defaults.NoSpeechThreshold);
+    private readonly Option<Threshold> _compression = OptionalNumber("--compression-ratio-threshold", "a window whose text compresses better than this failed", Defaults.CompressionRatioThreshold);
+    private readonly Option<Threshold> _logProbability = OptionalNumber("--logprob-threshold", "a window whose mean log probability is lower failed", Defaults.LogProbabilityThreshold);
+    private readonly Option<Threshold> _noSpeech = OptionalNumber("--no-speech-threshold", "above this probability, and with a low log probability, a window is silence", Defaults.NoSpeechThreshold);
     private readonly Option<IReadOnlyList<int>?> _suppress = new("--suppress-tokens")
     {
         Description = "token ids never to produce, with commas; -1: all non-speech symbols; empty: none; default: the checkpoint's list",
@@ -54,7 +55,28 @@ internal sealed class DecodingOptions
         }
     }
 
-    public TranscriptionOptions Read(ParseResult parsed) => new()
+    public TranscriptionOptions Read(ParseResult parsed)
+    {
+        var options = ReadAll(parsed);
+        if (!options.Algorithm.Equals(HuggingFaceDecoder.Defaults.Algorithm, StringComparison.OrdinalIgnoreCase))
+        {
+            return options;
+        }
+
+        // transformers has other defaults than OpenAI.
+        T Given<T>(Option<T> option, T value, T byDefault) => parsed.GetResult(option) is { Implicit: false } ? value : byDefault;
+        var defaults = HuggingFaceDecoder.Defaults;
+        return options with
+        {
+            TemperatureIncrementOnFallback = Given(_increment, options.TemperatureIncrementOnFallback, defaults.TemperatureIncrementOnFallback),
+            ConditionOnPreviousText = Given(_condition, options.ConditionOnPreviousText, defaults.ConditionOnPreviousText),
+            CompressionRatioThreshold = Given(_compression, options.CompressionRatioThreshold, defaults.CompressionRatioThreshold),
+            LogProbabilityThreshold = Given(_logProbability, options.LogProbabilityThreshold, defaults.LogProbabilityThreshold),
+            NoSpeechThreshold = Given(_noSpeech, options.NoSpeechThreshold, defaults.NoSpeechThreshold),
+        };
+    }
+
+    private TranscriptionOptions ReadAll(ParseResult parsed) => new()
     {
         Algorithm = parsed.GetValue(_algorithm)!,
         Language = parsed.GetValue(_language),
@@ -62,16 +84,16 @@ internal sealed class DecodingOptions
         WordTimestamps = parsed.GetValue(_wordTimestamps),
         WithoutTimestamps = parsed.GetValue(_withoutTimestamps),
         Temperature = parsed.GetValue(_temperature),
-        TemperatureIncrementOnFallback = parsed.GetValue(_increment),
+        TemperatureIncrementOnFallback = parsed.GetValue(_increment)!.Value,
         BestOf = parsed.GetValue(_bestOf),
         BeamSize = parsed.GetValue(_beamSize),
         Patience = parsed.GetValue(_patience),
         LengthPenalty = parsed.GetValue(_lengthPenalty),
         InitialPrompt = parsed.GetValue(_initialPrompt),
         ConditionOnPreviousText = parsed.GetValue(_condition),
-        CompressionRatioThreshold = parsed.GetValue(_compression),
-        LogProbabilityThreshold = parsed.GetValue(_logProbability),
-        NoSpeechThreshold = parsed.GetValue(_noSpeech),
+        CompressionRatioThreshold = parsed.GetValue(_compression)!.Value,
+        LogProbabilityThreshold = parsed.GetValue(_logProbability)!.Value,
+        NoSpeechThreshold = parsed.GetValue(_noSpeech)!.Value,
         SuppressTokens = parsed.GetValue(_suppress),
         ChunkLengthSeconds = parsed.GetValue(_chunkLength),
         BatchSize = parsed.GetValue(_batchSize) is var size and > 0 ? size : throw new AsrException("--batch-size: give 1 or more"),
@@ -80,22 +102,22 @@ internal sealed class DecodingOptions
     };
 
     /// <summary>A number that <c>none</c> switches off.</summary>
-    private static Option<double?> OptionalNumber(string name, string description, double? defaultValue) => new(name)
+    private static Option<Threshold> OptionalNumber(string name, string description, double? defaultValue) => new(name)
     {
         Description = description + "; 'none' switches it off",
         HelpName = "X",
-        DefaultValueFactory = _ => defaultValue,
+        DefaultValueFactory = _ => new Threshold(defaultValue),
         CustomParser = result =>
         {
             var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
             if (text.Equals("none", StringComparison.OrdinalIgnoreCase))
             {
-                return null;
+                return new Threshold(null);
             }
 
             if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value))
             {
-                return value;
+                return new Threshold(value);
             }
 
             result.AddError($"{name}: '{text}' is neither a number nor 'none'.");
@@ -119,4 +141,7 @@ internal sealed class DecodingOptions
 
         return ids;
     }
+
+    /// <summary>A number that can be switched off; the parser takes a null result for a failure, so that null needs a wrapper.</summary>
+    private sealed record Threshold(double? Value);
 }

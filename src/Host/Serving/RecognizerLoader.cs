@@ -28,7 +28,7 @@ internal static class RecognizerLoader
                 return named.Load(options, cancellationToken);
             }
 
-            return WhisperRecognizer.Load(catalog.Get<ISeq2SeqBackend>(backend), RequireModel(options), cancellationToken);
+            return WhisperRecognizer.Load(catalog.Get<ISeq2SeqBackend>(backend), RequireModel(options), Decoders(catalog), cancellationToken);
         }
 
         var reasons = new List<string>();
@@ -38,7 +38,7 @@ internal static class RecognizerLoader
             {
                 if (candidate.CanLoad(directory, out var reason))
                 {
-                    return WhisperRecognizer.Load(candidate, options, cancellationToken);
+                    return WhisperRecognizer.Load(candidate, options, Decoders(catalog), cancellationToken);
                 }
 
                 reasons.Add(reason ?? $"the backend '{candidate.Name}' cannot load {directory}");
@@ -64,6 +64,10 @@ internal static class RecognizerLoader
         RequireModel(options);
         throw new AsrException(string.Join("; ", reasons.Distinct(StringComparer.Ordinal)));
     }
+
+    /// <summary>Whisper's own algorithms and those of plugins.</summary>
+    private static IReadOnlyList<ISpeechDecoder> Decoders(PluginCatalog catalog) =>
+        [.. WhisperRecognizer.DefaultDecoders, .. catalog.GetServices<ISpeechDecoder>()];
 
     private static ModelLoadOptions RequireModel(ModelLoadOptions options) => options.ModelDirectory is not null
         ? options

@@ -12,9 +12,6 @@ public sealed class WordAligner
     // Tokens per decoder call: bounds the logits held at once to a few MiB.
     private const int TokensPerCall = 32;
 
-    // Attention weights held at once, in values (64 MiB); more heads than fit are aligned in several passes.
-    private const int MaxHeldWeights = 1 << 24;
-
     private readonly ISeq2SeqModel _model;
     private readonly WhisperTokenizer _tokenizer;
     private readonly AttentionHead[] _heads;
@@ -43,6 +40,9 @@ public sealed class WordAligner
         _positionsPerSecond = positionsPerSecond;
         _medianFilterWidth = medianFilterWidth;
     }
+
+    /// <summary>Attention weights held at once, in values (64 MiB); more heads than fit are followed in several passes.</summary>
+    internal int MaxHeldWeights { get; init; } = 1 << 24;
 
     /// <summary>All heads of the upper half of the decoder's layers, where the heads that follow the audio are not known.</summary>
     public static AttentionHead[] UpperHalf(Seq2SeqModelInfo info)

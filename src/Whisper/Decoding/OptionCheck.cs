@@ -1,5 +1,6 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Whisper.Decoding.HuggingFace;
 using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Whisper.Decoding;
@@ -37,7 +38,9 @@ internal static class OptionCheck
         Require(options.BeamSize is null or >= 1, $"The beam size is {options.BeamSize}; expected at least 1.");
         Require(options.BestOf is null or >= 1, $"Best-of is {options.BestOf}; expected at least 1.");
         Require(options.Patience is null or > 0, $"The patience is {options.Patience}; expected a number above 0.");
-        Require(options.LengthPenalty is null or (>= 0 and <= 1), $"The length penalty is {options.LengthPenalty}; expected 0…1.");
+        Require(
+            options.LengthPenalty is null or (>= 0 and <= 1) || (options.Algorithm == HuggingFaceDecoder.Defaults.Algorithm && double.IsFinite(options.LengthPenalty.Value)),
+            $"The length penalty is {options.LengthPenalty}; expected 0…1.");
         Require(options.MaxNewTokens is null or >= 1, $"The largest number of new tokens is {options.MaxNewTokens}; expected at least 1.");
         Require(options.ChunkLengthSeconds is null or > 0, $"The chunk length is {options.ChunkLengthSeconds} s; expected more than 0.");
         Require(options.BatchSize >= 1, $"The batch size is {options.BatchSize}; expected at least 1.");

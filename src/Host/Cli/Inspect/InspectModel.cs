@@ -1,11 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using AsrPlatform.Abstractions;
-using AsrPlatform.Abstractions.Features;
 using AsrPlatform.Abstractions.Models;
-using AsrPlatform.Host.Audio;
-using AsrPlatform.Whisper.Checkpoints;
-using AsrPlatform.Whisper.Features;
 using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Host.Cli.Inspect;
@@ -98,7 +94,7 @@ internal static class InspectModel
         {
             var (backendName, load) = _model.Read(parsed);
             var directory = load.ModelDirectory ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
-            var features = ReadFeatures(parsed.GetValue(_file)!, directory, cancellationToken);
+            var features = InspectFeatures.Extract(parsed.GetValue(_file)!, directory, cancellationToken);
             await using var catalog = _model.Plugins.Load(parsed);
             var backend = catalog.Get<ISeq2SeqBackend>(backendName);
             return await DedicatedThread.RunAsync(() =>
@@ -110,8 +106,5 @@ internal static class InspectModel
                 return 0;
             });
         }
-
-        private static FeatureMatrix ReadFeatures(string file, string directory, CancellationToken cancellationToken) =>
-            InspectFeatures.Extract(file, directory, cancellationToken);
     }
 }

@@ -66,7 +66,7 @@ public sealed class HuggingFaceDecoder : ISpeechDecoder
                     // The prefix holds the language from the first window on.
                     language ??= window.Prefix.Select(parts.Tokenizer.LanguageCode).LastOrDefault(code => code is not null);
                     var first = segments.Count;
-                    Add(segments, parts.Tokenizer, window, language, seconds, options);
+                    Add(segments, parts.Tokenizer, window, seconds, options);
                     progress?.Invoke(new TranscriptionProgress(
                         Math.Min((window.Seek + window.Frames) / 100.0, seconds), seconds, segments.GetRange(first, segments.Count - first)));
                 },
@@ -134,7 +134,7 @@ public sealed class HuggingFaceDecoder : ISpeechDecoder
     }
 
     private static void Add(
-        List<TranscriptSegment> segments, WhisperTokenizer tokenizer, GeneratedWindow window, string? language, double seconds, TranscriptionOptions options)
+        List<TranscriptSegment> segments, WhisperTokenizer tokenizer, GeneratedWindow window, double seconds, TranscriptionOptions options)
     {
         foreach (var segment in window.Segments)
         {
@@ -153,7 +153,7 @@ public sealed class HuggingFaceDecoder : ISpeechDecoder
                 CompressionRatio = window.CompressionRatio,
                 NoSpeechProbability = window.NoSpeechProbability,
                 Words = options.WordTimestamps
-                    ? WordTimes.Collect(tokenizer, window, segment, language ?? "en", window.Seek / 100.0)
+                    ? WordTimes.Collect(tokenizer, window, segment, window.Seek / 100.0)
                     : null,
             });
         }

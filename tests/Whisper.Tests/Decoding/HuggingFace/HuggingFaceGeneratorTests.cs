@@ -1,9 +1,7 @@
 using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Tests;
-using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.Whisper.Decoding.HuggingFace;
-using AsrPlatform.Whisper.Features;
 
 namespace AsrPlatform.Whisper.Tests.Decoding.HuggingFace;
 
@@ -111,30 +109,5 @@ public sealed class HuggingFaceGeneratorTests
         }
 
         return result;
-    }
-
-    private sealed class Micro : IDisposable
-    {
-        private readonly ReferenceModel _model = ReferenceModel.Load(Fixtures.Path("micro"));
-        private readonly LogMelExtractor _features;
-
-        public Micro()
-        {
-            using var checkpoint = WhisperCheckpoint.Open(Fixtures.Path("micro"));
-            _features = LogMelExtractor.Of(checkpoint.Preprocessor);
-            Generator = new HuggingFaceGenerator(_model, checkpoint.Config, checkpoint.Generation);
-        }
-
-        public HuggingFaceGenerator Generator { get; }
-
-        public FeatureMatrixWindows Padded(string clip) => new(_features.Extract(WavFixture.Read($"audio/{clip}.wav"), 480000));
-
-        public FeatureMatrixWindows Whole(string clip) => new(_features.Extract(WavFixture.Read($"audio/{clip}.wav")));
-
-        public void Dispose()
-        {
-            Generator.Dispose();
-            _model.Dispose();
-        }
     }
 }

@@ -1,0 +1,92 @@
+import { type HubConnection, Subject } from "@microsoft/signalr";
+import { type Acknowledgement, explain } from "./protocol";
+
+/** Unacknowledged audio kept for a connection that comes back: five minutes at 16 kHz. */
+const KEPT_SAMPLES = 5 * 60 * 16000;
+
+interface Chunk {
+  start: number;
+  pcm: Int16Array;
+}
+
+/**
+ * Sends audio by offset. What the host has not acknowledged is kept, and sent again after a dropped connection, from the sample
+ * that the host asks for.
+ */
+export class AudioSender {
+  private readonly chunks: Chunk[] = [];
+  private subject: Subject<string> | null = null;
+  private produced = 0;
+  private acknowledged = 0;
+  private idle: (() => void) | null = null;
+
+  constructor(
+    private readonly connection: HubConnection,
+    private readonly sessionId: string,
+    private readonly onAcknowledged: (samples: number) => void,
+    private readonly onError: (message: string) => void,
+  ) {}
+
+  /** Samples given so far. */
+  get position(): number {
+    return this.produced;
+  }
+
+  /** Takes the next samples of the session; at most 8,192. */
+  push(pcm: Int16Array): void {
+    const chunk = { start: this.produced, pcm };
+    this.produced += pcm.length;
+    this.chunks.push(chunk);
+    if (this.produced - this.acknowledged > KEPT_SAMPLES) {
+      this.onError("the connection was away for too long: audio would be lost");
+      return;
+    }
+
+    this.subject?.next(toBase64(pcm));
+  }
+
+  /** Starts sending, or goes on after a reconnection, at the sample that the host expects. */
+  open(acknowledged: number): void {
+    this.settle(acknowledged);
+    const subject = new Subject<string>();
+    this.subject = subject;
+    this.connection.stream<Acknowledgement>("StreamAudio", this.sessionId, this.acknowledged, subject).subscribe({
+      next: (item) => this.settle(item.acknowledgedSamples),
+      complete: () => this.close(subject),
+      error: (error: unknown) => {
+        this.close(subject);
+        // A dropped connection is not an error: `open` is called again when it is back.
+        if (this.connection.state === "Connected") this.onError(explain(error));
+      },
+    });
+    for (const { start, pcm } of this.chunks) {
+      const skipped = Math.max(0, this.acknowledged - start);
+      subject.next(toBase64(pcm.subarray(skipped)));
+    }
+  }
+
+  /** Resolves when the host has everything: only then may the session be ended. */
+  async drained(): Promise<void> {
+    if (this.acknowledged < this.produced) await new Promise<void>((resolve) => (this.idle = resolve));
+    this.subject?.complete();
+    this.subject = null;
+  }
+
+  private close(subject: Subject<string>): void {
+    if (this.subject === subject) this.subject = null;
+  }
+
+  private settle(acknowledged: number): void {
+    this.acknowledged = Math.max(this.acknowledged, acknowledged);
+    while (this.chunks[0] && this.chunks[0].start + this.chunks[0].pcm.length <= this.acknowledged) this.chunks.shift();
+    this.onAcknowledged(this.acknowledged);
+    if (this.acknowledged >= this.produced) this.idle?.();
+  }
+}
+
+/** SignalR's JSON turns a typed array into an object of numbers: samples travel as base64 of little-endian PCM16. */
+function toBase64(pcm: Int16Array): string {
+  const view = new DataView(new ArrayBuffer(2 * pcm.length));
+  pcm.forEach((sample, index) => view.setInt16(2 * index, sample, true));
+  return btoa(String.fromCharCode(...new Uint8Array(view.buffer)));
+}
