@@ -14,6 +14,14 @@ public sealed record BlasLibrary(string Name, string? Path, bool IsReference);
 /// <summary>What a number of threads reached in single-precision matrix products.</summary>
 public sealed record ThreadSpeed(int Threads, double GigaFlops);
 
+/// <summary>Bytes of CPU tensors.</summary>
+/// <param name="LiveBytes">Of tensors that live.</param>
+/// <param name="CachedBytes">
+/// Kept for the next tensor: at most an eighth of the memory that the process may use, or <c>ASR_LIBTORCH_CACHE_MB</c>.
+/// </param>
+/// <param name="PeakBytes">The most that lived at once.</param>
+public sealed record CpuMemory(long LiveBytes, long CachedBytes, long PeakBytes);
+
 /// <summary>Bytes of a CUDA device that LibTorch's allocator holds.</summary>
 public sealed record CudaMemory(long AllocatedBytes, long ReservedBytes, long PeakAllocatedBytes, long PeakReservedBytes);
 
@@ -62,7 +70,7 @@ public static unsafe partial class LibTorchRuntime
     public static string BuildConfiguration => Shim.Text(asrt_show_config());
 
     /// <summary>
-    /// Whether oneDNN computes. Off by default below LibTorch 2.0, whose convolution gradients are wrong with it;
+    /// Whether oneDNN computes. Off by default below LibTorch 2.0, whose gradients of gelu are wrong with it;
     /// <c>ASR_LIBTORCH_ONEDNN</c>=0 or 1 decides at the start.
     /// </summary>
     public static bool OneDnnEnabled
@@ -110,8 +118,18 @@ public static unsafe partial class LibTorchRuntime
     /// <summary>Tensors that live in the process.</summary>
     public static long LiveTensors => torch.Tensor.TotalCount;
 
-    /// <summary>Bytes that the process holds from malloc, CPU tensors included, or null where malloc does not tell.</summary>
-    public static long? NativeBytes => asrt_native_bytes() is >= 0 and var bytes ? bytes : null;
+    /// <summary>The memory of CPU tensors.</summary>
+    public static CpuMemory GetCpuMemory()
+    {
+        var values = stackalloc long[3];
+        asrt_cpu_memory(values);
+        return new CpuMemory(values[0], values[1], values[2]);
+    }
+
+    public static void ResetPeakCpuMemory() => asrt_cpu_memory_reset_peak();
+
+    /// <summary>Gives the memory of CPU tensors that waits for reuse back to the system.</summary>
+    public static void ReleaseCpuCache() => asrt_cpu_memory_release();
 
     /// <exception cref="System.Runtime.InteropServices.ExternalException">The shim was built without CUDA.</exception>
     public static CudaMemory GetCudaMemory(int device = 0)

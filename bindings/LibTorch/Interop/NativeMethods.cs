@@ -65,7 +65,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] internal static partial int asrt_get_num_threads();
     [LibraryImport(Library)] internal static partial int asrt_set_num_interop_threads(int count);
     [LibraryImport(Library)] internal static partial int asrt_get_num_interop_threads();
-    [LibraryImport(Library)] internal static partial long asrt_native_bytes();
+    [LibraryImport(Library)] internal static partial void asrt_cpu_memory(long* result);
+    [LibraryImport(Library)] internal static partial void asrt_cpu_memory_reset_peak();
+    [LibraryImport(Library)] internal static partial void asrt_cpu_memory_release();
     [LibraryImport(Library)] internal static partial int asrt_cuda_is_available();
     [LibraryImport(Library)] internal static partial int asrt_cuda_device_count();
     [LibraryImport(Library)] internal static partial int asrt_cudnn_is_available();

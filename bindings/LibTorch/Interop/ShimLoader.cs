@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -96,6 +97,14 @@ internal static partial class ShimLoader
         {
             ((delegate* unmanaged<int, void>)NativeLibrary.GetExport(shim, "asrt_onednn_enable"))(0);
         }
+        // malloc would give the pages of large tensors back to the system and fault them in again for the next ones.
+        var limit = long.TryParse(Environment.GetEnvironmentVariable("ASR_LIBTORCH_CACHE_MB"), NumberStyles.None, CultureInfo.InvariantCulture, out var megabytes)
+            ? megabytes << 20
+            : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 8;
+        if (limit > 0 && !OperatingSystem.IsWindows())
+        {
+            _ = ((delegate* unmanaged<long, int>)NativeLibrary.GetExport(shim, "asrt_cpu_memory_enable"))(limit);
+        }
         ShimPath = path;
         return shim;
     }
@@ -169,7 +178,7 @@ internal static partial class ShimLoader
             return;
         }
         // Cores that this process may use: OpenMP counts those of the machine or the affinity, not of the container.
-        var cores = Environment.ProcessorCount.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var cores = Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture);
         List<(string Name, string Value)> wanted =
         [
             ("OMP_WAIT_POLICY", "PASSIVE"),

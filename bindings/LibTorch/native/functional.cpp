@@ -1,11 +1,52 @@
 // torch.nn.functional.
+#include "few_rows.h"
 #include "shim.h"
+
+#include <ATen/ExpandUtils.h>
 
 #include <cmath>
 #include <limits>
 
+namespace {
+bool plain(const at::Tensor& t) {
+  return t.is_cpu() && t.scalar_type() == at::kFloat && t.layout() == at::kStrided && t.is_contiguous();
+}
+
+bool recorded(Handle t) { return t != nullptr && t->requires_grad(); }
+
+// A step of the decoder: few rows, and no gradient to come.
+bool has_few_rows(Handle input, Handle weight, Handle bias) {
+  if (!shim::few_rows_supported() || !plain(*input) || !plain(*weight) || (bias != nullptr && !plain(*bias))) return false;
+  if (weight->dim() != 2 || input->dim() < 1 || weight->size(1) == 0 || input->size(-1) != weight->size(1)) return false;
+  if (bias != nullptr && (bias->dim() != 1 || bias->size(0) != weight->size(0))) return false;
+  const auto rows = input->numel() / weight->size(1);
+  return rows >= 1 && rows <= shim::few_rows && !(c10::GradMode::is_enabled() && (recorded(input) || recorded(weight) || recorded(bias)));
+}
+
+at::Tensor few_rows_linear(Handle input, Handle weight, Handle bias) {
+  const auto inputs = weight->size(1);
+  const auto outputs = weight->size(0);
+  auto shape = input->sizes().vec();
+  shape.back() = outputs;
+  auto result = at::empty(shape, input->options().requires_grad(false));
+  const auto* x = input->data_ptr<float>();
+  const auto* w = weight->data_ptr<float>();
+  const auto* b = bias == nullptr ? nullptr : bias->data_ptr<float>();
+  auto* y = result.data_ptr<float>();
+  const auto rows = input->numel() / inputs;
+  // Waking a thread takes as long as reading some megabytes of weights.
+  const auto grain = std::max<int64_t>(1, (int64_t{1} << 20) / inputs);
+  at::parallel_for(0, outputs, grain, [&](int64_t begin, int64_t end) {
+    shim::few_rows_product(x, rows, w, b, y, inputs, outputs, begin, end);
+  });
+  return result;
+}
+}  // namespace
+
 ASRT_API Handle asrt_linear(Handle input, Handle weight, Handle bias) {
-  return guard([&] { return at::linear(*input, *weight, maybe(bias)); });
+  return guard([&] {
+    return has_few_rows(input, weight, bias) ? few_rows_linear(input, weight, bias) : at::linear(*input, *weight, maybe(bias));
+  });
 }
 
 ASRT_API Handle asrt_conv1d(Handle input, Handle weight, Handle bias, int64_t stride, int64_t padding, int64_t dilation,
@@ -50,9 +91,12 @@ ASRT_API Handle asrt_scaled_dot_product_attention(Handle query, Handle key, Hand
     constexpr double never = -std::numeric_limits<double>::infinity();
     if (causal != 0) {
       const auto later = at::ones({query->size(-2), key->size(-2)}, query->options().dtype(at::kBool)).triu(1);
-      scores = scores.masked_fill(later, never);
+      scores.masked_fill_(later, never);
     } else if (mask != nullptr) {
-      scores = mask->scalar_type() == at::kBool ? scores.masked_fill(mask->logical_not(), never) : scores.add(*mask);
+      if (!at::is_expandable_to(mask->sizes(), scores.sizes())) {
+        scores = scores.expand(at::infer_size(scores.sizes(), mask->sizes())).contiguous();
+      }
+      mask->scalar_type() == at::kBool ? scores.masked_fill_(mask->logical_not(), never) : scores.add_(*mask);
     }
     auto weights = at::softmax(scores, -1);
     if (dropout > 0) weights = at::dropout(weights, dropout, true);

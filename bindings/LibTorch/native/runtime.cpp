@@ -8,9 +8,6 @@
 #include <cstring>
 #include <mutex>
 
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
 #ifdef ASRTORCH_CUDA
 #include <c10/cuda/CUDACachingAllocator.h>
 #endif
@@ -62,8 +59,8 @@ ASRT_API const char* asrt_show_config() {
   return text.c_str();
 }
 
-// LibTorch 1.13.1 with oneDNN 2.6 computes garbage in the backward of a convolution whose incoming gradient is not
-// contiguous, another at each call (Whisper's front end is such a one).
+// LibTorch 1.13.1 with oneDNN 2.6 computes garbage in the backward of gelu when the incoming gradient is not contiguous,
+// another at each call (Whisper's front end: conv, gelu, transpose).
 ASRT_API int32_t asrt_onednn_trusted() { return ASRT_TORCH >= 200; }
 ASRT_API int32_t asrt_onednn_enabled() { return at::hasMKLDNN() && at::globalContext().userEnabledMkldnn(); }
 ASRT_API void asrt_onednn_enable(int32_t on) { at::globalContext().setUserEnabledMkldnn(on != 0); }
@@ -81,16 +78,6 @@ ASRT_API int32_t asrt_get_num_threads() {
 }
 ASRT_API int32_t asrt_set_num_interop_threads(int32_t count) { return attempt([&] { at::set_num_interop_threads(count); }); }
 ASRT_API int32_t asrt_get_num_interop_threads() { return static_cast<int32_t>(at::get_num_interop_threads()); }
-
-// Bytes that this process holds from malloc, LibTorch's CPU tensors included; -1 where malloc does not tell.
-ASRT_API int64_t asrt_native_bytes() {
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
-  const auto info = mallinfo2();
-  return static_cast<int64_t>(info.uordblks + info.hblkhd);
-#else
-  return -1;
-#endif
-}
 
 ASRT_API int32_t asrt_cuda_is_available() {
   try {

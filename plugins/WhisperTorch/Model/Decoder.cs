@@ -26,32 +26,23 @@ internal sealed class Decoder
 
     public IReadOnlyList<DecoderLayer> Layers { get; }
 
-    /// <summary>The embedding of one token as a vector, <c>[width]</c>.</summary>
-    public Tensor EmbedOne(long token, long position)
-    {
-        var embedding = _tokens.Weight.select(0, token);
-        return _scale is { } scale
-            ? embedding.mul(scale).add_(_positions.select(0, position))
-            : embedding.add(_positions.select(0, position));
-    }
-
     /// <summary>Embeds tokens.</summary>
     /// <param name="tokens"><c>[batch·token]</c> ids.</param>
     /// <param name="positions">The position of each.</param>
     /// <returns><c>[batch·token, width]</c>.</returns>
     public Tensor Embed(Tensor tokens, Tensor positions)
     {
-        var embedding = _tokens.Weight.index_select(0, tokens);
+        var embeddings = _tokens.Weight.index_select(0, tokens);
         if (_scale is { } scale)
         {
-            embedding = embedding.mul(scale);
+            embeddings = embeddings.mul(scale);
         }
 
-        return embedding.add(_positions.index_select(0, positions));
+        return embeddings.add(_positions.index_select(0, positions));
     }
 
     /// <summary>Runs all layers.</summary>
-    /// <param name="states">Embeddings, <c>[batch·token, width]</c> or <c>[width]</c>; overwritten in inference.</param>
+    /// <param name="states">Embeddings, <c>[batch·token, width]</c>; overwritten in inference.</param>
     /// <param name="batch">Batch rows.</param>
     /// <param name="context">What attention looks at.</param>
     /// <param name="mode">How to compute.</param>
@@ -66,6 +57,6 @@ internal sealed class Decoder
         return states;
     }
 
-    /// <summary>Logits of states that <see cref="Forward"/> returned: <c>[…, vocabulary]</c>.</summary>
+    /// <summary>Logits of states that <see cref="Forward"/> returned: <c>[row, vocabulary]</c>.</summary>
     public Tensor Project(Tensor states) => _projection.Forward(_norm.Forward(states), 1);
 }

@@ -8,13 +8,13 @@ internal interface IDecoderContext
 {
     /// <summary>Self-attention over this and all earlier tokens.</summary>
     /// <param name="layer">The layer, from 0.</param>
-    /// <param name="projected">Queries, keys and values, <c>[batch·token, 3·width]</c> or <c>[3·width]</c>.</param>
-    /// <returns><c>[batch·token, width]</c> or <c>[width]</c>.</returns>
+    /// <param name="projected">Queries, keys and values, <c>[batch·token, 3·width]</c>.</param>
+    /// <returns><c>[batch·token, width]</c>.</returns>
     Tensor OverTarget(int layer, Tensor projected);
 
     /// <summary>Cross-attention over the encoder's states.</summary>
     /// <param name="layer">The layer, from 0.</param>
-    /// <param name="queries"><c>[batch·token, width]</c> or <c>[width]</c>.</param>
+    /// <param name="queries"><c>[batch·token, width]</c>.</param>
     /// <returns>As long as <paramref name="queries"/>.</returns>
     Tensor OverSource(int layer, Tensor queries);
 }
@@ -57,7 +57,7 @@ internal sealed class DecoderLayer
     public IEnumerable<Linear> Linears =>
         [.. Projections.Members, Output, SourceQuery, .. SourceMemory.Members, SourceOutput, FeedForward.Widen, FeedForward.Narrow];
 
-    /// <param name="states">The residual stream, <c>[batch·token, width]</c> or <c>[width]</c>; overwritten in inference.</param>
+    /// <param name="states">The residual stream, <c>[batch·token, width]</c>; overwritten in inference.</param>
     /// <param name="batch">Batch rows.</param>
     /// <param name="context">What attention looks at.</param>
     /// <param name="mode">How to compute.</param>

@@ -60,8 +60,8 @@ internal sealed class DecoderStep : IDecoderContext
         _mask = alike && width == 1 ? null : Mask(alike ? 1 : _rows, seen).to(model.Type, model.TorchDevice);
     }
 
-    /// <summary>Whether one token of one row is all, so that states are vectors.</summary>
-    public bool IsSingle => _rows == 1 && _width == 1;
+    // One token of one row: the same memory is every shape, and nothing need be permuted.
+    private bool IsSingle => _rows == 1 && _width == 1;
 
     /// <summary>Cross-attention weights of the alignment heads: the head's place in the list, the first row, and <c>[row, token, position]</c>.</summary>
     public List<(int Place, int FirstRow, Tensor Weights)> Alignment { get; } = [];
@@ -77,7 +77,7 @@ internal sealed class DecoderStep : IDecoderContext
         {
             _slots!.select(0, layer).copy_(fresh.view(2, 1, _heads, 1, _headWidth));
             var query = projected.narrow(-1, 0, width).mul_(_scale).view(_heads, 1, _headWidth);
-            return query.bmm(_keys[layer]).softmax(-1).bmm(_values[layer]).view(width);
+            return query.bmm(_keys[layer]).softmax(-1).bmm(_values[layer]).view(1, width);
         }
 
         fresh = fresh.view(_rows, _width, 2, _heads, _headWidth).permute(2, 0, 3, 1, 4); // [key or value, row, head, token, head width]
@@ -140,7 +140,7 @@ internal sealed class DecoderStep : IDecoderContext
         var width = _heads * _headWidth;
         if (IsSingle)
         {
-            return output.view(width);
+            return output.view(1, width);
         }
 
         return output.view(run.Sources, _heads, perSource, _headWidth).transpose(1, 2).reshape(run.Rows * _width, width);

@@ -11,7 +11,7 @@ internal sealed class FeedForward(ParameterStore parameters, string name, long w
 
     public Linear Narrow { get; } = parameters.Linear($"{name}.fc2", width, inner);
 
-    /// <param name="states">The residual stream, <c>[batch·position, width]</c> or <c>[width]</c>.</param>
+    /// <param name="states">The residual stream, <c>[batch·position, width]</c>.</param>
     /// <param name="batch">Batch rows.</param>
     /// <param name="mode">How to compute.</param>
     public Tensor Forward(Tensor states, int batch, ForwardMode mode)

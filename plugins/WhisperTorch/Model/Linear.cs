@@ -3,11 +3,8 @@ using AsrPlatform.Abstractions.Adapters;
 namespace AsrPlatform.WhisperTorch.Model;
 
 /// <summary><c>y = x Wᵀ + b</c>, plus a delta where one is set.</summary>
-/// <remarks>
-/// Inputs are <c>[row, in]</c>, where the rows are those of the batch one after the other, or a single vector <c>[in]</c>: BLAS reads a
-/// weight 2–3 times faster for a matrix-vector product than for a matrix product with one row.
-/// </remarks>
-internal sealed class Linear(string name, Tensor weight, Tensor transposed, Tensor? bias) : IAdaptableLayer<Tensor>
+/// <remarks>Inputs are <c>[row, in]</c>, where the rows are those of the batch one after the other.</remarks>
+internal sealed class Linear(string name, Tensor weight, Tensor? bias) : IAdaptableLayer<Tensor>
 {
     private readonly long _outputs = weight.shape[0];
     private readonly long _inputs = weight.shape[1];
@@ -31,63 +28,37 @@ internal sealed class Linear(string name, Tensor weight, Tensor transposed, Tens
         Version++;
     }
 
-    /// <param name="input"><c>[row, in]</c> or <c>[in]</c>.</param>
+    /// <param name="input"><c>[row, in]</c>.</param>
     /// <param name="batch">Batch rows in <paramref name="input"/>; a delta sees <c>[batch, position, in]</c>.</param>
-    public Tensor Forward(Tensor input, int batch) => Adapt(input, Product(input, weight, transposed, bias), batch);
+    public Tensor Forward(Tensor input, int batch) => Adapt(input, nn.functional.linear(input, weight, bias), batch);
 
     /// <summary>Adds the layer's output to the residual stream and returns the sum, which is the same tensor in inference.</summary>
     public Tensor AddTo(Tensor residual, Tensor input, int batch, ForwardMode mode)
     {
-        if (!mode.InPlace)
-        {
-            return residual.add(ForwardMode.Drop(Forward(input, batch), mode.Dropout));
-        }
-
-        if (HasDelta)
-        {
-            return residual.add_(Forward(input, batch));
-        }
-
-        var sum = input.dim() == 1 ? residual.addmv_(weight, input) : residual.addmm_(input, transposed);
-        return bias is null ? sum : sum.add_(bias);
+        var output = ForwardMode.Drop(Forward(input, batch), mode.Dropout);
+        return mode.InPlace ? residual.add_(output) : residual.add(output);
     }
 
     /// <summary>Applies the delta to an output that was computed without it.</summary>
-    public Tensor Adapt(Tensor input, Tensor output, int batch)
-    {
-        if (_delta is null)
-        {
-            return output;
-        }
-
-        var adapted = _delta.Apply(input.reshape(batch, -1, _inputs), output.reshape(batch, -1, _outputs));
-        return adapted.reshape(output.shape);
-    }
-
-    internal static Tensor Product(Tensor input, Tensor weight, Tensor transposed, Tensor? bias) => (bias, input.dim()) switch
-    {
-        (null, 1) => weight.mv(input),
-        (null, _) => input.mm(transposed),
-        (_, 1) => bias.addmv(weight, input),
-        _ => bias.addmm(input, transposed),
-    };
+    public Tensor Adapt(Tensor input, Tensor output, int batch) => _delta is null
+        ? output
+        : _delta.Apply(input.reshape(batch, -1, _inputs), output.reshape(batch, -1, _outputs)).reshape(-1, _outputs);
 }
 
-/// <summary>Linear layers of the same input, whose weights lie side by side so that one product computes them all.</summary>
+/// <summary>Linear layers of the same input, whose weights lie on top of each other so that one product computes them all.</summary>
 /// <param name="members">The layers, in the order of their outputs.</param>
 /// <param name="weight"><c>[Σ out, in]</c>; the members' weights are views of it.</param>
-/// <param name="transposed">Its transpose.</param>
 /// <param name="bias"><c>[Σ out]</c>, zero where a member has none.</param>
-internal sealed class LinearGroup(IReadOnlyList<Linear> members, Tensor weight, Tensor transposed, Tensor bias)
+internal sealed class LinearGroup(IReadOnlyList<Linear> members, Tensor weight, Tensor bias)
 {
     private readonly long[] _sizes = [.. members.Select(member => member.Weight.shape[0])];
 
     public IReadOnlyList<Linear> Members => members;
 
-    /// <returns><c>[row, Σ out]</c> or <c>[Σ out]</c>, with the deltas of the members.</returns>
+    /// <returns><c>[row, Σ out]</c>, with the deltas of the members.</returns>
     public Tensor Forward(Tensor input, int batch, ForwardMode mode)
     {
-        var output = Linear.Product(input, weight, transposed, bias);
+        var output = nn.functional.linear(input, weight, bias);
         if (!AnyDelta())
         {
             return output;

@@ -186,12 +186,7 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
         using var scope = NewDisposeScope();
         using var inference = inference_mode();
         var step = new DecoderStep(own, this, width, counts, wantsAlignment: !alignment.IsEmpty);
-
-        // Vectors save time on the processor; a card is faster with matrices of one row.
-        var states = step.IsSingle && TorchDevice.type == DeviceType.CPU
-            ? Decoder.EmbedOne(tokens[0], own.Length(0))
-            : Embed(own, step, tokens, width);
-        states = Decoder.Forward(states, own.Rows, step, ForwardMode.Inference);
+        var states = Decoder.Forward(Embed(own, step, tokens, width), own.Rows, step, ForwardMode.Inference);
         if (positions != LogitPositions.None)
         {
             HostMemory.Copy(Decoder.Project(positions == LogitPositions.Last ? LastOfEachRow(own, step, states, width) : states), logits);
@@ -307,9 +302,7 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
             last[row] = (row * width) + step.Count(row) - 1;
         }
 
-        return last.Length == 1 && TorchDevice.type == DeviceType.CPU
-            ? states.select(0, last[0])
-            : states.index_select(0, tensor(last, device: TorchDevice));
+        return states.index_select(0, tensor(last, device: TorchDevice));
     }
 
     private static void CopyAlignment(DecoderCache cache, DecoderStep step, int width, Span<float> alignment)

@@ -21,44 +21,34 @@ internal sealed class ParameterStore(WeightSource source, Device device, ScalarT
 
     public LayerNorm Norm(string name, long width) => new(Parameter($"{name}.weight", width), Parameter($"{name}.bias", width));
 
-    public Linear Linear(string name, long outputs, long inputs)
-    {
-        using var scope = NewDisposeScope();
-        var (weight, transposed) = Matrix([(name, outputs)], inputs);
-        return new Linear(name, Keep(weight), Keep(transposed), Parameter($"{name}.bias", outputs));
-    }
+    public Linear Linear(string name, long outputs, long inputs) =>
+        new(name, Parameter($"{name}.weight", outputs, inputs), Parameter($"{name}.bias", outputs));
 
     /// <summary>A linear layer without bias under the name of its weight.</summary>
-    public Linear Projection(string weightName, long outputs, long inputs)
-    {
-        using var scope = NewDisposeScope();
-        const string Suffix = ".weight";
-        var (weight, transposed) = Matrix([(weightName[..^Suffix.Length], outputs)], inputs);
-        return new Linear(weightName[..^Suffix.Length], Keep(weight), Keep(transposed), null);
-    }
+    public Linear Projection(string weightName, long outputs, long inputs) =>
+        new(weightName[..^".weight".Length], Parameter(weightName, outputs, inputs), null);
 
     /// <summary>Linear layers of one input; those whose name ends in <c>k_proj</c> have no bias, as in Whisper.</summary>
     public LinearGroup Group(string prefix, long inputs, params (string Name, long Outputs)[] members)
     {
         using var scope = NewDisposeScope();
-        (string Name, long Outputs)[] named = [.. members.Select(member => ($"{prefix}.{member.Name}", member.Outputs))];
-        var (weight, transposed) = Matrix(named, inputs);
-        var bias = zeros(members.Sum(member => member.Outputs), type, device);
+        var total = members.Sum(member => member.Outputs);
+        var weight = Keep(empty(total, inputs, type, device));
+        var bias = Keep(zeros(total, type, device));
         var layers = new List<Linear>();
         var start = 0L;
-        foreach (var (name, outputs) in named)
+        foreach (var (member, outputs) in members)
         {
-            Tensor? own = null;
-            if (!name.EndsWith("k_proj", StringComparison.Ordinal))
-            {
-                own = Keep(bias.narrow(0, start, outputs).copy_(Read($"{name}.bias", outputs)));
-            }
-
-            layers.Add(new Linear(name, Keep(weight.narrow(0, start, outputs)), Keep(transposed.narrow(1, start, outputs)), own));
+            var name = $"{prefix}.{member}";
+            var ownWeight = Keep(weight.narrow(0, start, outputs).copy_(Read($"{name}.weight", outputs, inputs)));
+            var ownBias = name.EndsWith("k_proj", StringComparison.Ordinal)
+                ? null
+                : Keep(bias.narrow(0, start, outputs).copy_(Read($"{name}.bias", outputs)));
+            layers.Add(new Linear(name, ownWeight, ownBias));
             start += outputs;
         }
 
-        return new LinearGroup(layers, Keep(weight), Keep(transposed), Keep(bias));
+        return new LinearGroup(layers, weight, bias);
     }
 
     /// <summary>Takes a tensor over from the scope that is open.</summary>
@@ -77,32 +67,6 @@ internal sealed class ParameterStore(WeightSource source, Device device, ScalarT
         }
 
         _owned.Clear();
-    }
-
-    /// <summary>
-    /// Weights on top of each other, as <c>[Σ out, in]</c> and its transpose. On the processor the transpose is what lies in memory:
-    /// OpenBLAS reads it 10–25 % faster in a matrix-vector product, and equally fast in a matrix product.
-    /// </summary>
-    private (Tensor Weight, Tensor Transposed) Matrix(ReadOnlySpan<(string Name, long Outputs)> parts, long inputs)
-    {
-        var total = 0L;
-        foreach (var part in parts)
-        {
-            total += part.Outputs;
-        }
-
-        var onProcessor = device.type == DeviceType.CPU;
-        var stored = onProcessor ? empty(inputs, total, dtype: type) : empty(total, inputs, dtype: type, device: device);
-        var weight = onProcessor ? stored.t() : stored;
-        var start = 0L;
-        foreach (var (name, outputs) in parts)
-        {
-            using var scope = NewDisposeScope();
-            weight.narrow(0, start, outputs).copy_(Read($"{name}.weight", outputs, inputs));
-            start += outputs;
-        }
-
-        return onProcessor ? (weight, stored) : (stored, stored.t());
     }
 
     private Tensor Read(string name, params long[] shape)

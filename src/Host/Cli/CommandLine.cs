@@ -55,5 +55,6 @@ internal static class CommandLine
         TranscribeCommand.Create(),
         ModelsCommand.Create(),
         DoctorCommand.Create(),
+        InspectCommand.Create(),
     ];
 }
