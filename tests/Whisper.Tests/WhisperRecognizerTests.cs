@@ -26,6 +26,7 @@ public sealed class WhisperRecognizerTests(MicroRecognizer micro) : IClassFixtur
         { new() { MaxNewTokens = 0 }, "new tokens" },
         { new() { LogProbabilityThreshold = double.NaN }, "none" },
         { new() { ClipTimestamps = [5, 2] }, "ascending" },
+        { new() { Algorithm = "hf", ClipTimestamps = [1], Language = "en" }, "clip timestamps" },
         { new() { InitialPrompt = "a <|endoftext|> b", Language = "en" }, "<|endoftext|>" },
     };
 

@@ -7,7 +7,15 @@
 namespace shim {
 namespace {
 
-// R rows of the weight against M rows of x, in vectors of W floats. The vectors keep partial sums for each lane.
+// As many rows of the weight at once as leave M R sums, R weights and one input in the registers (32 wide, 16 narrow).
+constexpr int rows_at_once(int w, int m) {
+  const int registers = w == 16 ? 32 : 16;
+  int r = (registers - 2) / (m + 1);
+  return r > 4 ? 4 : r < 1 ? 1 : r;
+}
+
+// R rows of the weight against M rows of x, in vectors of W floats. The vectors keep partial sums for each lane. The
+// rows that come next are asked for early: the weights of the output projection come from main memory.
 #define ASRT_FEW_ROWS(NAME, TARGET, W)                                                                                   \
   template <int M, int R>                                                                                                \
   __attribute__((target(TARGET))) inline void NAME##_block(const float* x, const float* w, float* sums, int64_t k) {     \
@@ -16,7 +24,10 @@ namespace {
     int64_t i = 0;                                                                                                       \
     for (; i + W <= k; i += W) {                                                                                         \
       Vector weight[R];                                                                                                  \
-      for (int r = 0; r < R; r++) weight[r] = *reinterpret_cast<const Vector*>(w + (r * k) + i);                         \
+      for (int r = 0; r < R; r++) {                                                                                      \
+        weight[r] = *reinterpret_cast<const Vector*>(w + (r * k) + i);                                                   \
+        __builtin_prefetch(w + ((r + R) * k) + i);                                                                       \
+      }                                                                                                                  \
       for (int m = 0; m < M; m++) {                                                                                      \
         const Vector input = *reinterpret_cast<const Vector*>(x + (m * k) + i);                                          \
         for (int r = 0; r < R; r++) acc[m][r] += input * weight[r];                                                      \
@@ -34,7 +45,7 @@ namespace {
   template <int M>                                                                                                       \
   __attribute__((target(TARGET))) void NAME(const float* x, const float* w, const float* b, float* y, int64_t k,         \
                                             int64_t n, int64_t begin, int64_t end) {                                     \
-    constexpr int R = M <= 2 ? 4 : 2;                                                                                    \
+    constexpr int R = rows_at_once(W, M);                                                                                \
     float sums[M * R];                                                                                                   \
     int64_t row = begin;                                                                                                 \
     for (; row + R <= end; row += R) {                                                                                   \

@@ -197,7 +197,7 @@ internal sealed class PcmReader : IAudioReader
     private void RequireNumbers(ReadOnlySpan<float> samples)
     {
         if (_header.Encoding is not (SampleEncoding.Float32 or SampleEncoding.Float64)
-            || TensorPrimitives.MaxMagnitude(samples) <= MaxMagnitude)
+            || Math.Abs(TensorPrimitives.MaxMagnitude(samples)) <= MaxMagnitude)
         {
             return;
         }

@@ -48,7 +48,7 @@ internal sealed record WavHeader(
     long? DataBytes,
     string? Warning)
 {
-    private const int MaxRateHz = 10_000_000;
+    private const int MaxRateHz = 768_000;
 
     private const ushort TagPcm = 1;
     private const ushort TagFloat = 3;

@@ -56,5 +56,6 @@ internal static class CommandLine
         ModelsCommand.Create(),
         BenchCommand.Create(),
         DoctorCommand.Create(),
+        InspectCommand.Create(),
     ];
 }

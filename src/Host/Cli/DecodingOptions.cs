@@ -64,7 +64,7 @@ internal sealed class DecodingOptions
         }
 
         // transformers has other defaults than OpenAI.
-        T Given<T>(Option<T> option, T value, T byDefault) => parsed.GetResult(option) is { Implicit: false } ? value : byDefault;
+        T Given<T>(Option option, T value, T byDefault) => parsed.GetResult(option) is { Implicit: false } ? value : byDefault;
         var defaults = HuggingFaceDecoder.Defaults;
         return options with
         {

@@ -59,6 +59,11 @@ internal sealed class ModelOptions
             });
     }
 
+    /// <summary>The folder of the model, for verbs that read its files alone.</summary>
+    /// <exception cref="AsrException">None is given, and there is no demo model.</exception>
+    public string ReadDirectory(ParseResult parsed) =>
+        parsed.GetValue(Model) ?? FindDemoModel() ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
+
     /// <summary>Loads the recogniser that the options name, hands it to <paramref name="work"/> on a thread of its own, and disposes it.</summary>
     public async Task<T> UseRecognizerAsync<T>(ParseResult parsed, Func<ISpeechRecognizer, T> work, CancellationToken cancellationToken)
     {

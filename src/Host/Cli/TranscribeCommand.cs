@@ -79,11 +79,12 @@ internal static class TranscribeCommand
 
         private TranscriptionResult Transcribe(ISpeechRecognizer recognizer, string path, TranscriptionOptions options, CancellationToken cancellationToken)
         {
-            using var audio = AudioFile.Open(path);
+            using var file = AudioFile.Open(path);
+            var audio = ResampledAudioSource.At(file, recognizer.Info.SampleRateHz);
             var result = Progress
                 ? WithProgress(Path.GetFileName(path), report => recognizer.Transcribe(audio, options, report, cancellationToken))
                 : recognizer.Transcribe(audio, options, null, cancellationToken);
-            if (audio.Warning is { } warning)
+            if (file.Warning is { } warning)
             {
                 Console.Error.WriteLine($"asr: warning: {warning}");
             }

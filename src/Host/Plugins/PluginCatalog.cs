@@ -180,6 +180,10 @@ internal sealed class PluginCatalog : IAsyncDisposable
         {
             sentences.Add($"there are: {string.Join(", ", available)}");
         }
+        else if (_plugins.SelectMany(plugin => PluginKind.All.SelectMany(other => Names(plugin, other).Select(found => $"{other.Noun} '{found}'"))).ToList() is { Count: > 0 } others)
+        {
+            sentences.Add($"loaded are: {string.Join(", ", others)}");
+        }
 
         foreach (var status in Statuses.Where(status => status.State != PluginState.Loaded && (status.Kinds.Count == 0 || status.Kinds.Contains(kind.Name))))
         {

@@ -47,7 +47,7 @@ internal static class AsrProcess
             Assert.Contains(fragment, Error, StringComparison.OrdinalIgnoreCase);
             Assert.Equal(1, ExitCode);
             Assert.StartsWith("asr: ", Error, StringComparison.Ordinal);
-            Assert.Equal(1, Error.TrimEnd('\n').Split('\n').Length);
+            Assert.Single(Error.TrimEnd('\n').Split('\n'));
             Assert.DoesNotContain("   at ", Error, StringComparison.Ordinal);
             Assert.Equal("", Output);
         }

@@ -101,6 +101,11 @@ public sealed class HuggingFaceDecoder : ISpeechDecoder
             throw new AsrException($"--algorithm {AlgorithmName} knows neither --best-of nor --patience: leave them out, or use --algorithm openai.");
         }
 
+        if (options.ClipTimestamps.Count > 0)
+        {
+            throw new AsrException($"--algorithm {AlgorithmName} transcribes audio as a whole: leave the clip timestamps out, or use --algorithm openai.");
+        }
+
         var tokenizer = parts.Tokenizer;
         return new GenerationOptions
         {
@@ -111,7 +116,7 @@ public sealed class HuggingFaceDecoder : ISpeechDecoder
             Beams = options.BeamSize ?? 1,
             LengthPenalty = options.LengthPenalty ?? 1,
             MaxNewTokens = options.MaxNewTokens,
-            Temperatures = Temperatures(options),
+            Temperatures = FallbackTemperatures.Of(options),
             Seed = options.Seed,
             PromptIds = options.InitialPrompt is { } prompt ? tokenizer.EncodePrompt(prompt) : [],
             ConditionOnPreviousTokens = options.ConditionOnPreviousText,
@@ -120,17 +125,6 @@ public sealed class HuggingFaceDecoder : ISpeechDecoder
             NoSpeechThreshold = options.NoSpeechThreshold,
             SuppressTokens = options.SuppressTokens?.SelectMany(token => token == -1 ? tokenizer.NonSpeechTokens : [token]).Distinct().ToArray(),
         };
-    }
-
-    private static double[] Temperatures(TranscriptionOptions options)
-    {
-        var temperatures = new List<double> { options.Temperature };
-        for (var i = 1; options.TemperatureIncrementOnFallback is > 0 and var step && options.Temperature + (i * step) < 1 + 1e-6; i++)
-        {
-            temperatures.Add(options.Temperature + (i * step));
-        }
-
-        return [.. temperatures];
     }
 
     private static void Add(

@@ -421,7 +421,7 @@ public sealed class HuggingFaceGenerator : IDisposable
             var room = Math.Min(_options.MaxLength ?? _generation.MaxLength, positions) - prefixLength;
             return room >= 1
                 ? room
-                : throw new AsrException($"A prefix of {prefixLength} tokens leaves no room for new ones: shorten the prompt, or allow a greater length.");
+                : throw new AsrException($"A prefix of {prefixLength} tokens leaves no room for new ones within {prefixLength + room}: shorten the prompt, or allow a greater length.");
         }
 
         private bool NeedsFallback(GeneratedWindow window) => !IsSilent(window)

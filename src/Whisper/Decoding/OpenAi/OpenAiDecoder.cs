@@ -1,3 +1,4 @@
+using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
 
@@ -24,6 +25,11 @@ public sealed class OpenAiDecoder : ISpeechDecoder
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(audio);
         ArgumentNullException.ThrowIfNull(options);
+        if (options.LengthPenalty is < 0 or > 1)
+        {
+            throw new AsrException($"The length penalty is {options.LengthPenalty}; --algorithm {Name} expects 0…1.");
+        }
+
         using var transcription = new Transcription(WhisperDecoderInput.Require(input, Name), audio, options, progress, cancellationToken);
         return transcription.Run();
     }

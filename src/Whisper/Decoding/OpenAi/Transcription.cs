@@ -44,7 +44,7 @@ internal sealed class Transcription : IDisposable
         _window = new float[input.Features.FeatureSize * _windowFrames];
         _framesPerSecond = (double)input.Features.SampleRateHz / input.Features.HopLength;
         _random = new Random(options.Seed);
-        _temperatures = Temperatures(options);
+        _temperatures = FallbackTemperatures.Of(options);
         _mel = new LogMelStream(input.Features, audio, cancellationToken);
     }
 
@@ -84,21 +84,6 @@ internal sealed class Transcription : IDisposable
             DurationSeconds = _mel.SampleCount / (double)_input.Features.SampleRateHz,
             Segments = _segments,
         };
-    }
-
-    // 0, 0.2 … 1 by default.
-    private static double[] Temperatures(TranscriptionOptions options)
-    {
-        var temperatures = new List<double> { options.Temperature };
-        if (options.TemperatureIncrementOnFallback is { } step)
-        {
-            for (var i = 1; options.Temperature + i * step < 1 + 1e-6; i++)
-            {
-                temperatures.Add(options.Temperature + i * step);
-            }
-        }
-
-        return [.. temperatures];
     }
 
     private string? DetectLanguage()

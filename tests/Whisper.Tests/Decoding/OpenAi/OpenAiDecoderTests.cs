@@ -306,17 +306,22 @@ public sealed class OpenAiDecoderTests(MicroRecognizer micro) : IClassFixture<Mi
             using var decoder = new WindowDecoder(
                 model, Tokenizer, options with { MaxNewTokens = maxNewTokens, Suppressed = [.. options.Suppressed, Tokenizer.EndOfText] });
             decoder.Begin(model, []);
-            decoder.Decode(temperature, new Random(1), CancellationToken.None);
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            var result = decoder.Decode(temperature, new Random(1), CancellationToken.None);
-            Assert.Equal(maxNewTokens, result.Tokens.Length);
-            return GC.GetAllocatedBytesForCurrentThread() - before;
+
+            // The least of several: pools of the runtime that the text goes through may be filled anew at any time.
+            return Enumerable.Range(0, 5).Min(_ =>
+            {
+                var before = GC.GetAllocatedBytesForCurrentThread();
+                var result = decoder.Decode(temperature, new Random(1), CancellationToken.None);
+                var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+                Assert.Equal(maxNewTokens, result.Tokens.Length);
+                return allocated;
+            });
         }
 
         var growth = (Allocated(100) - Allocated(20)) / 80.0;
 
         // Four bytes a token for each candidate, and the text of one.
-        Assert.InRange(growth, 0, 160);
+        Assert.True(growth < 160, $"{growth} bytes a step");
     }
 
     [Fact]
