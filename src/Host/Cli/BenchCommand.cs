@@ -306,9 +306,13 @@ internal sealed record BenchResult
     public required double PeakMemoryMiB { get; init; }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(BenchResult))]
 internal sealed partial class BenchJsonContext : JsonSerializerContext
 {
-    public static BenchJsonContext Readable { get; } = new(new JsonSerializerOptions(Default.Options) { WriteIndented = true });
+    public static BenchJsonContext Readable { get; } = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        WriteIndented = true,
+    });
 }
