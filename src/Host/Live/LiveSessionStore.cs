@@ -230,11 +230,6 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             throw new AsrException($"{request.SampleRateHz} samples per second cannot be taken: send {LowestSampleRateHz} to {HighestSampleRateHz}");
         }
 
-        if (request.SampleRateHz != recognizer.SampleRateHz)
-        {
-            throw new AsrException($"{request.SampleRateHz} samples per second cannot be taken yet: send {recognizer.SampleRateHz}");
-        }
-
         if (request.Language is { } language && recognizer.Languages.Count > 0 && !recognizer.Languages.Contains(language, StringComparer.Ordinal))
         {
             throw new AsrException($"the model {recognizer.Name} does not know the language '{Shown(language)}'; it knows {string.Join(", ", recognizer.Languages)}");
