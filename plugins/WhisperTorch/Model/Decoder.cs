@@ -29,8 +29,9 @@ internal sealed class Decoder
     /// <summary>Embeds tokens.</summary>
     /// <param name="tokens"><c>[batch·token]</c> ids.</param>
     /// <param name="positions">The position of each.</param>
+    /// <param name="mode">How to compute.</param>
     /// <returns><c>[batch·token, width]</c>.</returns>
-    public Tensor Embed(Tensor tokens, Tensor positions)
+    public Tensor Embed(Tensor tokens, Tensor positions, ForwardMode mode)
     {
         var embeddings = _tokens.Weight.index_select(0, tokens);
         if (_scale is { } scale)
@@ -38,7 +39,7 @@ internal sealed class Decoder
             embeddings = embeddings.mul(scale);
         }
 
-        return embeddings.add(_positions.index_select(0, positions));
+        return ForwardMode.Drop(embeddings.add(_positions.index_select(0, positions)), mode.Dropout);
     }
 
     /// <summary>Runs all layers.</summary>

@@ -286,7 +286,7 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
             places[i] = cache.Length(row) + Math.Min(column, count - 1);
         }
 
-        return Decoder.Embed(tensor(ids, device: TorchDevice), tensor(places, device: TorchDevice));
+        return Decoder.Embed(tensor(ids, device: TorchDevice), tensor(places, device: TorchDevice), ForwardMode.Inference);
     }
 
     private Tensor LastOfEachRow(DecoderCache cache, DecoderStep step, Tensor states, int width)
