@@ -29,6 +29,9 @@ internal static class HostApplication
             ["Logging:LogLevel:Microsoft"] = "Warning",
             ["Logging:LogLevel:System"] = "Warning",
 
+            // The hub logs what is a defect, once; this would log what clients do wrong, with a stack trace each.
+            ["Logging:LogLevel:Microsoft.AspNetCore.SignalR.Internal.DefaultHubDispatcher"] = "None",
+
             // What stops the start is told in one line by the verb.
             ["Logging:LogLevel:Microsoft.Extensions.Hosting.Internal.Host"] = "None",
         });

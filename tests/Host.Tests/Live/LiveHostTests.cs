@@ -21,7 +21,7 @@ public sealed class LiveHostTests
         RequireBuilt();
 
         await using var host = await HostProcess.StartAsync("--model", model);
-        var report = await RunNodeAsync(["tests/Browser/live-client.mjs", "--url", host.Url, "--wav", wav, .. drop ? ["--drop"] : Array.Empty<string>()]);
+        var report = JsonNode.Parse(await RunNodeAsync(["tests/Browser/live-client.mjs", "--url", host.Url, "--wav", wav, .. drop ? ["--drop"] : Array.Empty<string>()]))!;
 
         var total = (long)report["totalSamples"]!;
         Assert.Equal(total, (long)report["acknowledgedSamples"]!);
@@ -108,7 +108,7 @@ public sealed class LiveHostTests
     }
 
     /// <summary>What the test drives is built by the scripts, not by this project.</summary>
-    private static void RequireBuilt()
+    internal static void RequireBuilt()
     {
         string[] needed = ["artifacts/app/asr.dll", "artifacts/app/plugins/whisper-torch/plugin.json", "src/Host/ClientApp/node_modules/@microsoft/signalr/package.json"];
         if (needed.FirstOrDefault(path => !File.Exists(Path.Combine(Fixtures.RepositoryRoot, path))) is { } missing)
@@ -123,7 +123,8 @@ public sealed class LiveHostTests
         }
     }
 
-    private static async Task<JsonNode> RunNodeAsync(IReadOnlyList<string> arguments)
+    /// <summary>Runs a script with Node.js; what it printed.</summary>
+    internal static async Task<string> RunNodeAsync(IReadOnlyList<string> arguments)
     {
         var start = new ProcessStartInfo("node", arguments) { WorkingDirectory = Fixtures.RepositoryRoot, RedirectStandardOutput = true, RedirectStandardError = true };
         using var node = Process.Start(start)!;
@@ -132,6 +133,6 @@ public sealed class LiveHostTests
         var errors = await node.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await node.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.True(node.ExitCode == 0, errors);
-        return JsonNode.Parse(await output)!;
+        return await output;
     }
 }
