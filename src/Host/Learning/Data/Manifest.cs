@@ -1,8 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using AsrPlatform.Abstractions;
-using CsvHelper;
-using CsvHelper.Configuration;
 
 namespace AsrPlatform.Host.Learning.Data;
 
@@ -188,24 +186,9 @@ internal sealed class Manifest
 
     private void ReadTable(string text)
     {
-        var delimiter = Delimiter(text);
-
-        // Common Voice's TSV files are written without quoting: a lone quotation mark is text there.
-        var tabs = delimiter == "\t";
-        var configuration = new CsvConfiguration(CultureInfo.InvariantCulture)
-        {
-            Delimiter = delimiter,
-            Mode = tabs ? CsvMode.NoEscape : CsvMode.RFC4180,
-            BadDataFound = null,
-            IgnoreBlankLines = true,
-        };
-        using var parser = new CsvParser(new StringReader(text), configuration);
-        if (!parser.Read() || parser.Record is not { } header)
-        {
-            throw new AsrException($"{Path} has no header.");
-        }
-
-        var columns = header.Select(name => name.Trim().ToLowerInvariant()).ToArray();
+        using var records = (Delimiter(text) is '\t' ? DelimitedText.ReadTabs(text) : DelimitedText.ReadCsv(text, Delimiter(text))).GetEnumerator();
+        records.MoveNext();
+        var columns = records.Current.Fields.Select(name => name.Trim().ToLowerInvariant()).ToArray();
         int Column(string[] names) => names.Select(name => Array.IndexOf(columns, name)).FirstOrDefault(index => index >= 0, -1);
         if (Column(Fields.Audio) < 0 || Column(Fields.Text) < 0)
         {
@@ -213,37 +196,30 @@ internal sealed class Manifest
                 $"{Path}: the header must name the audio ({string.Join(", ", Fields.Audio)}) and the text ({string.Join(", ", Fields.Text)}); it has: {string.Join(", ", columns)}.");
         }
 
-        while (parser.Read())
+        while (records.MoveNext())
         {
-            var record = parser.Record!;
-            var row = parser.RawRow - parser.RawRecord.TrimEnd('\r', '\n').Count(character => character == '\n');
-            if (record.Length != columns.Length)
+            var (row, fields, error) = records.Current;
+            if (error is not null || fields.Count != columns.Length)
             {
-                Drop(row, null, DropReason.Malformed, $"{record.Length} columns where the header has {columns.Length}");
+                Drop(row, null, DropReason.Malformed, error ?? $"{fields.Count} columns where the header has {columns.Length}");
                 continue;
             }
 
-            Add(row, names => Column(names) is var column and >= 0 ? (tabs ? Unquote(record[column]) : record[column]) : null, []);
+            Add(row, names => Column(names) is var column and >= 0 ? fields[column] : null, []);
         }
     }
 
-    private string Delimiter(string text)
+    private char Delimiter(string text)
     {
-        if (System.IO.Path.GetExtension(Path).ToLowerInvariant() != ".csv")
+        if (!System.IO.Path.GetExtension(Path).Equals(".csv", StringComparison.OrdinalIgnoreCase))
         {
-            return "\t";
+            return '\t';
         }
 
         // Spreadsheets write semicolons in many countries.
         var header = text.AsSpan()[..(text.IndexOf('\n', StringComparison.Ordinal) is var end and >= 0 ? end : text.Length)];
-        return header.Contains(',') ? "," : header.Contains(';') ? ";" : header.Contains('\t') ? "\t" : ",";
+        return header.Contains(',') ? ',' : header.Contains(';') ? ';' : header.Contains('\t') ? '\t' : ',';
     }
-
-    /// <summary>Takes off the quotation marks of a field that is quoted by the rules; another stays as it is.</summary>
-    private static string Unquote(string field) =>
-        field.Length >= 2 && field[0] == '"' && field[^1] == '"' && !field[1..^1].Replace("\"\"", "", StringComparison.Ordinal).Contains('"', StringComparison.Ordinal)
-            ? field[1..^1].Replace("\"\"", "\"", StringComparison.Ordinal)
-            : field;
 
     private void Add(int row, Func<string[], string?> get, IReadOnlyList<TimedWord> words)
     {
