@@ -58,5 +58,5 @@ internal sealed class Decoder
     }
 
     /// <summary>Logits of states that <see cref="Forward"/> returned: <c>[row, vocabulary]</c>.</summary>
-    public Tensor Project(Tensor states) => _projection.Forward(_norm.Forward(states), 1);
+    public Tensor Project(Tensor states, ForwardMode mode) => _projection.Forward(_norm.Forward(states), 1, mode);
 }
