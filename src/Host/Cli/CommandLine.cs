@@ -61,6 +61,7 @@ internal static class CommandLine
         ServeCommand.Create(),
         StreamCommand.Create(),
         TranscribeCommand.Create(),
+        EvaluateCommand.Create(),
         ModelsCommand.Create(),
         BenchCommand.Create(),
         DoctorCommand.Create(),
