@@ -68,6 +68,7 @@ internal static class CommandLine
         StreamCommand.Create(),
         TranscribeCommand.Create(),
         TrainCommand.Create(),
+        EvaluateCommand.Create(),
         ModelsCommand.Create(),
         BenchCommand.Create(),
         DoctorCommand.Create(),
