@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
+using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Live;
 using Microsoft.Extensions.Time.Testing;
 using static AsrPlatform.Host.Tests.Live.LiveHarness;
@@ -40,7 +41,7 @@ public sealed class LiveSessionTests
         {
             var count = second + 1;
             await SendAsync(session, second * 16000, Chunks(audio.AsSpan(second * 16000, 16000)));
-            await EventuallyAsync(() => recognizer.Calls.Count == count, "a decoding a second");
+            await EventuallyAsync(() => recognizer.Calls.Count == count, "a decoding");
         }
 
         await session.EndAsync(Cancelled);
@@ -95,6 +96,37 @@ public sealed class LiveSessionTests
         Assert.Equal(audio.Length, session.Position.AcknowledgedSamples);
     }
 
+    [Theory]
+    [InlineData(8_000)]
+    [InlineData(44_100)]
+    [InlineData(48_000)]
+    public async Task Receive_AudioOfAnotherRate_IsHeardAndCaptionedInItsOwnSamples(int sampleRateHz)
+    {
+        using var recognizer = new ToneRecognizer();
+        await using var live = await StartAsync(recognizer);
+        var position = await live.Sessions.StartSessionAsync(new StartSessionRequest { SampleRateHz = sampleRateHz }, Cancelled);
+        var session = live.Sessions.Get(position.SessionId);
+        var audio = new SpokenAudio().Say(1, 2, 3, 4, 5).Silence(1).Say(6, 7, 8).Samples;
+        var resampled = new List<short>();
+        var converter = new Resampler(SpokenAudio.SampleRateHz, sampleRateHz);
+        converter.Write([.. audio.Select(sample => sample / 32768f)]);
+        converter.Complete();
+        var block = new float[1000];
+        while (converter.Read(block) is > 0 and var count)
+        {
+            resampled.AddRange(block.Take(count).Select(sample => (short)Math.Clamp(sample * 32768, short.MinValue, short.MaxValue)));
+        }
+
+        Assert.Equal(resampled.Count, await SendAsync(session, 0, Chunks(resampled.ToArray(), 999)));
+        await session.EndAsync(Cancelled);
+
+        // A square wave loses its edges on the way: how high it still is decides which word is read, so only times and counts are sure.
+        Assert.Equal([5, 3], session.Captions.Select(caption => caption.Words.Count));
+        Assert.Equal(resampled.Count, session.Captions[1].EndSample);
+        Assert.InRange(session.Captions[1].StartSample / (double)sampleRateHz, 1.9, 2.2);
+        Assert.InRange(session.Captions[1].Words[0].Start, 2.45, 2.55);
+    }
+
     [Fact]
     public async Task Receive_AudioWithAGap_IsRefusedWithTheOffsetToSendFrom()
     {
@@ -111,7 +143,7 @@ public sealed class LiveSessionTests
     [Theory]
     [InlineData("AAA", "not valid base64")]
     [InlineData("AAAA", "3 bytes: PCM16 samples are 2 bytes")]
-    [InlineData(null, "16384 bytes at most")]
+    [InlineData(null, "16386 bytes; 16384 at most")]
     public async Task Receive_ABadChunk_IsRefusedAndTheSessionGoesOn(string? chunk, string message)
     {
         using var recognizer = new ToneRecognizer();
@@ -142,8 +174,8 @@ public sealed class LiveSessionTests
     public async Task Receive_WhileTheRecognizerLags_WaitsAndLosesNothing()
     {
         using var recognizer = new ToneRecognizer();
-        recognizer.Gate.Reset();
         await using var live = await StartAsync(recognizer, new LiveOptions { MaximumAhead = TimeSpan.FromSeconds(5) });
+        recognizer.Gate.Reset();
         var session = await live.OpenAsync();
         int[] words = [.. Enumerable.Range(0, 300).Select(word => word % SpokenAudio.Words)];
         var sending = SendAsync(session, new SpokenAudio().Say(words));
@@ -295,13 +327,13 @@ public sealed class LiveSessionTests
         using var recognizer = new ToneRecognizer();
         await using var live = await StartAsync(recognizer, time: time);
         var session = await live.OpenAsync();
-        await SendAsync(session, new SpokenAudio().Say(1, 2));
+        await SendAsync(session, new SpokenAudio().Say(1));
         time.Advance(TimeSpan.FromSeconds(1));
         Assert.Empty(session.Captions);
         time.Advance(TimeSpan.FromSeconds(1));
         await EventuallyAsync(() => session.Captions.Length == 1, "a tentative caption");
         time.Advance(TimeSpan.FromSeconds(5));
-        Assert.Equal("w1 w2", session.Captions[0].Text);
+        Assert.Equal("w1", session.Captions[0].Text);
         Assert.Single(recognizer.Calls);
     }
 
