@@ -29,10 +29,16 @@ internal sealed class Decoder
     /// <summary>Embeds tokens.</summary>
     /// <param name="tokens"><c>[batch·token]</c> ids.</param>
     /// <param name="positions">The position of each.</param>
+    /// <param name="isPadding">Which of them is padding, <c>[batch·token, 1]</c> of bool: its embedding is used but gets no gradient.</param>
     /// <returns><c>[batch·token, width]</c>.</returns>
-    public Tensor Embed(Tensor tokens, Tensor positions)
+    public Tensor Embed(Tensor tokens, Tensor positions, Tensor? isPadding = null)
     {
         var embeddings = _tokens.Weight.index_select(0, tokens);
+        if (isPadding is not null)
+        {
+            embeddings = where(isPadding, embeddings.detach(), embeddings);
+        }
+
         if (_scale is { } scale)
         {
             embeddings = embeddings.mul(scale);
@@ -58,5 +64,5 @@ internal sealed class Decoder
     }
 
     /// <summary>Logits of states that <see cref="Forward"/> returned: <c>[row, vocabulary]</c>.</summary>
-    public Tensor Project(Tensor states) => _projection.Forward(_norm.Forward(states), 1);
+    public Tensor Project(Tensor states, ForwardMode mode) => _projection.Forward(_norm.Forward(states), 1, mode);
 }

@@ -66,7 +66,7 @@ internal sealed class DecoderLayer
         using var scope = NewDisposeScope();
         var projected = Projections.Forward(_targetNorm.Forward(states), batch, mode);
         states = Output.AddTo(states, context.OverTarget(_index, projected), batch, mode);
-        var queries = SourceQuery.Forward(_sourceNorm.Forward(states), batch);
+        var queries = SourceQuery.Forward(_sourceNorm.Forward(states), batch, mode);
         states = SourceOutput.AddTo(states, context.OverSource(_index, queries), batch, mode);
         states = FeedForward.Forward(states, batch, mode);
         return mode.InPlace ? states : states.MoveToOuterDisposeScope();

@@ -45,8 +45,11 @@ internal sealed class Encoder
             states = layer.Forward(states, batch, mode);
         }
 
-        return _norm.Forward(states).view(batch, -1, _width).MoveToOuterDisposeScope();
+        return Finish(states, batch).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The final norm of what the last layer returned: <c>[batch, position, width]</c>.</summary>
+    public Tensor Finish(Tensor states, int batch) => _norm.Forward(states).view(batch, -1, _width);
 
     /// <summary>What the first layer sees: <c>[batch·position, width]</c>.</summary>
     public Tensor Embed(Tensor features, ForwardMode mode)
@@ -69,5 +72,5 @@ internal sealed class Convolution(Tensor weight, Tensor bias, int stride)
     /// <param name="mode">How to compute.</param>
     /// <returns><c>[batch, channel, frame / stride]</c>.</returns>
     public Tensor Forward(Tensor input, ForwardMode mode) =>
-        Activation.Gelu(nn.functional.conv1d(input, weight, bias, stride: stride, padding: 1), mode);
+        Activation.Gelu(nn.functional.conv1d(mode.ForProduct(input), mode.ForProduct(weight), mode.ForProduct(bias), stride: stride, padding: 1), mode);
 }

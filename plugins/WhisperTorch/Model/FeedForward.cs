@@ -16,7 +16,7 @@ internal sealed class FeedForward(ParameterStore parameters, string name, long w
     /// <param name="mode">How to compute.</param>
     public Tensor Forward(Tensor states, int batch, ForwardMode mode)
     {
-        var active = Activation.Gelu(Widen.Forward(_norm.Forward(states), batch), mode);
+        var active = Activation.Gelu(Widen.Forward(_norm.Forward(states), batch, mode), mode);
         return Narrow.AddTo(states, ForwardMode.Drop(active, mode.ActivationDropout), batch, mode);
     }
 }

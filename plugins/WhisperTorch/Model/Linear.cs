@@ -30,12 +30,17 @@ internal sealed class Linear(string name, Tensor weight, Tensor? bias) : IAdapta
 
     /// <param name="input"><c>[row, in]</c>.</param>
     /// <param name="batch">Batch rows in <paramref name="input"/>; a delta sees <c>[batch, position, in]</c>.</param>
-    public Tensor Forward(Tensor input, int batch) => Adapt(input, nn.functional.linear(input, weight, bias), batch);
+    /// <param name="mode">How to compute.</param>
+    public Tensor Forward(Tensor input, int batch, ForwardMode mode)
+    {
+        input = mode.ForProduct(input);
+        return Adapt(input, nn.functional.linear(input, mode.ForProduct(weight), bias is null ? null : mode.ForProduct(bias)), batch);
+    }
 
     /// <summary>Adds the layer's output to the residual stream and returns the sum, which is the same tensor in inference.</summary>
     public Tensor AddTo(Tensor residual, Tensor input, int batch, ForwardMode mode)
     {
-        var output = ForwardMode.Drop(Forward(input, batch), mode.Dropout);
+        var output = ForwardMode.Drop(Forward(input, batch, mode), mode.Dropout);
         return mode.InPlace ? residual.add_(output) : residual.add(output);
     }
 
@@ -58,7 +63,8 @@ internal sealed class LinearGroup(IReadOnlyList<Linear> members, Tensor weight, 
     /// <returns><c>[row, Σ out]</c>, with the deltas of the members.</returns>
     public Tensor Forward(Tensor input, int batch, ForwardMode mode)
     {
-        var output = nn.functional.linear(input, weight, bias);
+        input = mode.ForProduct(input);
+        var output = nn.functional.linear(input, mode.ForProduct(weight), mode.ForProduct(bias));
         if (!AnyDelta())
         {
             return output;

@@ -76,6 +76,9 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
     /// <inheritdoc />
     public IReadOnlyList<IAdaptableLayer<Tensor>> AdaptableLayers { get; }
 
+    /// <summary>Where the parameters lie; owned by the model.</summary>
+    public IReadOnlyList<ParameterBlock> Parameters => _parameters.Blocks;
+
     public Device TorchDevice { get; }
 
     public ScalarType Type { get; }
@@ -189,7 +192,7 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
         var states = Decoder.Forward(Embed(own, step, tokens, width), own.Rows, step, ForwardMode.Inference);
         if (positions != LogitPositions.None)
         {
-            HostMemory.Copy(Decoder.Project(positions == LogitPositions.Last ? LastOfEachRow(own, step, states, width) : states), logits);
+            HostMemory.Copy(Decoder.Project(positions == LogitPositions.Last ? LastOfEachRow(own, step, states, width) : states, ForwardMode.Inference), logits);
         }
 
         CopyAlignment(own, step, width, alignment);
@@ -320,7 +323,7 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
     }
 
     // LibTorch keeps the number for the process and TorchSharp for each thread; a call that changes nothing costs nothing.
-    private void UseThreads()
+    internal void UseThreads()
     {
         if (TorchDevice.type == DeviceType.CPU && get_num_threads() != _threads)
         {

@@ -8,15 +8,21 @@ namespace AsrPlatform.WhisperTorch.Weights;
 internal sealed class ParameterStore(WeightSource source, Device device, ScalarType type, CancellationToken cancellationToken) : IDisposable
 {
     private readonly List<Tensor> _owned = [];
+    private readonly List<ParameterBlock> _blocks = [];
 
     /// <summary>Number of values that were read.</summary>
     public long Count { get; private set; }
+
+    /// <summary>Everything that was read, in that order.</summary>
+    public IReadOnlyList<ParameterBlock> Blocks => _blocks;
 
     /// <summary>A parameter in C order.</summary>
     public Tensor Parameter(string name, params long[] shape)
     {
         using var scope = NewDisposeScope();
-        return Keep(Read(name, shape).to(type, device));
+        var parameter = Keep(Read(name, shape).to(type, device));
+        _blocks.Add(new ParameterBlock(parameter, [new ParameterSlice(name, parameter, 0, shape[0])]));
+        return parameter;
     }
 
     public LayerNorm Norm(string name, long width) => new(Parameter($"{name}.weight", width), Parameter($"{name}.bias", width));
@@ -36,6 +42,8 @@ internal sealed class ParameterStore(WeightSource source, Device device, ScalarT
         var weight = Keep(empty(total, inputs, type, device));
         var bias = Keep(zeros(total, type, device));
         var layers = new List<Linear>();
+        var weights = new List<ParameterSlice>();
+        var biases = new List<ParameterSlice>();
         var start = 0L;
         foreach (var (member, outputs) in members)
         {
@@ -45,8 +53,17 @@ internal sealed class ParameterStore(WeightSource source, Device device, ScalarT
                 ? null
                 : Keep(bias.narrow(0, start, outputs).copy_(Read($"{name}.bias", outputs)));
             layers.Add(new Linear(name, ownWeight, ownBias));
+            weights.Add(new ParameterSlice($"{name}.weight", ownWeight, start, outputs));
+            if (ownBias is not null)
+            {
+                biases.Add(new ParameterSlice($"{name}.bias", ownBias, start, outputs));
+            }
+
             start += outputs;
         }
+
+        _blocks.Add(new ParameterBlock(weight, weights));
+        _blocks.Add(new ParameterBlock(bias, biases));
 
         return new LinearGroup(layers, weight, bias);
     }
@@ -78,3 +95,15 @@ internal sealed class ParameterStore(WeightSource source, Device device, ScalarT
         return values;
     }
 }
+
+/// <summary>One tensor of parameters that is a leaf of the graph: a parameter, or several on top of each other.</summary>
+/// <param name="Tensor">All of it. Rows that belong to no slice are no parameters: their values stay 0.</param>
+/// <param name="Slices">The parameters in it, by rising start.</param>
+internal sealed record ParameterBlock(Tensor Tensor, IReadOnlyList<ParameterSlice> Slices);
+
+/// <summary>A parameter's place in its block.</summary>
+/// <param name="Name">Its checkpoint name.</param>
+/// <param name="Tensor">The block itself, or a view of some of its rows.</param>
+/// <param name="Start">Its first row.</param>
+/// <param name="Rows">Its rows.</param>
+internal sealed record ParameterSlice(string Name, Tensor Tensor, long Start, long Rows);
