@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using AsrPlatform.Abstractions;
@@ -9,7 +10,7 @@ using AsrPlatform.WhisperTorch.Weights;
 namespace AsrPlatform.WhisperTorch;
 
 /// <summary>The backend <c>torch</c>: Whisper checkpoints on LibTorch.</summary>
-internal sealed class TorchBackend(WhisperTorchOptions options) : ISeq2SeqBackend
+internal sealed class TorchBackend(WhisperTorchOptions options) : ISeq2SeqBackend, IMatrixMultiplyBenchmark
 {
     private readonly Lazy<IReadOnlyList<BackendDevice>> _devices = new(FindDevices);
 
@@ -57,6 +58,34 @@ internal sealed class TorchBackend(WhisperTorchOptions options) : ISeq2SeqBacken
         ArgumentNullException.ThrowIfNull(options);
         var config = WhisperConfig.Parse(configJson);
         return Create(config, new RandomWeightSource(config.InitStd), options, CancellationToken.None);
+    }
+
+    /// <inheritdoc />
+    public TimeSpan Measure(int rows, int inner, int columns, ModelLoadOptions options, int repetitions)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(repetitions, 1);
+        var device = FindDevice(options.Device);
+        using var scope = NewDisposeScope();
+        using var inference = inference_mode();
+        set_num_threads(ThreadsFor(options.Threads));
+        var left = rand(rows, inner, ScalarType.Float32, device);
+        var right = rand(columns, inner, ScalarType.Float32, device).t();
+        var product = zeros(rows, columns, ScalarType.Float32, device);
+        var best = TimeSpan.MaxValue;
+        for (var i = 0; i <= repetitions; i++)
+        {
+            var clock = Stopwatch.StartNew();
+            product.addmm_(left, right, beta: 0);
+            if (device.type == DeviceType.CUDA)
+            {
+                cuda.synchronize(device);
+            }
+
+            best = i > 0 && clock.Elapsed < best ? clock.Elapsed : best;
+        }
+
+        return best;
     }
 
     /// <summary>Threads that a model uses on the processor.</summary>

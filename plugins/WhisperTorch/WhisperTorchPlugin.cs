@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace AsrPlatform.WhisperTorch;
 
 /// <summary>Registers the backend <c>torch</c>.</summary>
-public sealed class WhisperTorchPlugin : IPlugin
+public sealed partial class WhisperTorchPlugin : IPlugin
 {
     /// <summary>The plugin's id, as in its manifest.</summary>
     public const string Id = "whisper-torch";
@@ -23,7 +23,11 @@ public sealed class WhisperTorchPlugin : IPlugin
         });
         var options = context.Configuration.Get<WhisperTorchOptions>() ?? new WhisperTorchOptions();
         services.AddSingleton<ISeq2SeqBackend>(new TorchBackend(options));
+        AddBindingDiagnostics(services);
     }
+
+    /// <summary>Adds what a binding can say of itself, where it can.</summary>
+    static partial void AddBindingDiagnostics(IServiceCollection services);
 
     /// <summary>Loads LibTorch, so that a missing library is known at the start and not in the middle of a caption.</summary>
     /// <param name="probe">Uses it.</param>

@@ -15,11 +15,12 @@ internal static class CommandLine
         }
 
         var parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0)
+        string[] errors = [.. parsed.Errors.Select(error => error.Message), .. UnknownOptions(parsed)];
+        if (errors.Length > 0)
         {
-            foreach (var error in parsed.Errors)
+            foreach (var error in errors)
             {
-                await Console.Error.WriteLineAsync($"asr: {error.Message}");
+                await Console.Error.WriteLineAsync($"asr: {error}");
             }
 
             await Console.Error.WriteLineAsync("asr: see 'asr --help', or 'asr VERB --help'.");
@@ -47,6 +48,13 @@ internal static class CommandLine
         }
     }
 
+    /// <summary>An argument that takes several values swallows a mistyped option as one of them; a file of such a name can be given as ./--name.</summary>
+    private static IEnumerable<string> UnknownOptions(ParseResult parsed) =>
+        from argument in parsed.CommandResult.Command.Arguments
+        from token in parsed.GetResult(argument)?.Tokens ?? []
+        where token.Value.Length > 1 && token.Value[0] == '-'
+        select $"Unknown option '{token.Value}'.";
+
     /// <summary>One file a verb.</summary>
     private static IEnumerable<Command> Commands() =>
     [
@@ -54,6 +62,7 @@ internal static class CommandLine
         StreamCommand.Create(),
         TranscribeCommand.Create(),
         ModelsCommand.Create(),
+        BenchCommand.Create(),
         DoctorCommand.Create(),
         InspectCommand.Create(),
     ];

@@ -7,6 +7,9 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
 {
     public const string Section = "Live";
 
+    /// <summary>Audio since the first sound of an utterance after which it is decoded for the first time. Default 0.5 s, 0 … 30 s.</summary>
+    public TimeSpan FirstUpdate { get; set; } = TimeSpan.FromSeconds(0.5);
+
     /// <summary>New audio after which an utterance is decoded again. Default 1 s, 0.1 s … 30 s.</summary>
     public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(1);
 
@@ -55,6 +58,7 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     public ValidateOptionsResult Validate(string? name, LiveOptions options)
     {
         List<string> errors = [];
+        Check(nameof(FirstUpdate), options.FirstUpdate, 0, 30);
         Check(nameof(UpdateInterval), options.UpdateInterval, 0.1, 30);
         Check(nameof(PauseDuration), options.PauseDuration, 0.1, 10);
         Check(nameof(PreRoll), options.PreRoll, 0, 5);

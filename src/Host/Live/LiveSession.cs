@@ -123,7 +123,7 @@ internal sealed class LiveSession : IAsyncDisposable
         }
     }
 
-    /// <summary>Time since audio last came, a text was made of it, or the session stopped.</summary>
+    /// <summary>Time since audio last came, text was committed, or the session stopped.</summary>
     public TimeSpan IdleTime => _time.GetElapsedTime(Volatile.Read(ref _lastActivity));
 
     /// <summary>Where the session stands.</summary>
@@ -679,7 +679,6 @@ internal sealed class LiveSession : IAsyncDisposable
         {
             ArrayPool<float>.Shared.Return(samples);
             _metrics.Decoded(_time.GetElapsedTime(started));
-            Touch();
         }
     }
 
@@ -700,6 +699,7 @@ internal sealed class LiveSession : IAsyncDisposable
             _window.Commit(end);
         }
 
+        Touch();
         _space.Writer.TryWrite(true);
     }
 

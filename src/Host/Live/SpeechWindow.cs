@@ -30,6 +30,7 @@ internal sealed class SpeechWindow : IDisposable
     private readonly IVoiceActivityDetector _detector;
     private readonly SampleBuffer _buffer;
     private readonly List<Utterance> _complete = [];
+    private readonly long _firstUpdate;
     private readonly long _updateInterval;
     private readonly long _pause;
     private readonly long _preRoll;
@@ -46,6 +47,7 @@ internal sealed class SpeechWindow : IDisposable
     public SpeechWindow(LiveOptions options, int sampleRateHz, IVoiceActivityDetector detector)
     {
         _detector = detector;
+        _firstUpdate = Samples(options.FirstUpdate);
         _updateInterval = Samples(options.UpdateInterval);
         _pause = Samples(options.PauseDuration);
         _preRoll = Samples(options.PreRoll);
@@ -111,8 +113,9 @@ internal sealed class SpeechWindow : IDisposable
             return new DecodeRequest(DecodeReason.Complete, utterance.Start, utterance.End);
         }
 
-        var fresh = utterance.End - Math.Max(_decodedTo, utterance.Start);
-        return fresh >= _updateInterval || (stalled && fresh > 0)
+        var isFirst = _decodedTo <= utterance.Start;
+        var fresh = utterance.End - (isFirst ? utterance.SpeechStart : _decodedTo);
+        return fresh >= (isFirst ? _firstUpdate : _updateInterval) || (stalled && fresh > 0)
             ? new DecodeRequest(DecodeReason.Update, utterance.Start, utterance.End)
             : null;
     }
@@ -141,7 +144,7 @@ internal sealed class SpeechWindow : IDisposable
         else
         {
             _open = end < _open.SpeechEnd
-                ? _open with { Start = end, Speech = Math.Min(_open.Speech, _open.SpeechEnd - end) }
+                ? _open with { Start = end, SpeechStart = end, Speech = Math.Min(_open.Speech, _open.SpeechEnd - end) }
                 : default;
         }
 
@@ -183,7 +186,7 @@ internal sealed class SpeechWindow : IDisposable
         {
             if (_open.Speech == 0)
             {
-                _open = new Utterance { Start = Math.Max(Math.Max(_boundary, _buffer.Start), start - _preRoll) };
+                _open = new Utterance { Start = Math.Max(Math.Max(_boundary, _buffer.Start), start - _preRoll), SpeechStart = start };
             }
 
             _silence = 0;
@@ -228,6 +231,8 @@ internal sealed class SpeechWindow : IDisposable
 
         /// <summary>Set when it is complete.</summary>
         public long End { get; init; }
+
+        public long SpeechStart { get; init; }
 
         /// <summary>Samples in speech frames; 0: there is no utterance.</summary>
         public long Speech { get; init; }

@@ -89,6 +89,7 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
         try
         {
             var info = await thread.Loaded;
+            await WarmUpAsync(thread, info);
             _snapshot = new ModelSnapshot(ModelStatus.Ready, info, ReadyAt: time.GetUtcNow());
             logger.LogInformation("Model {Model} ready on {Backend}", info.Name, info.Backend);
         }
@@ -101,6 +102,20 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
         {
             _snapshot = new ModelSnapshot(ModelStatus.Missing, Reason: $"the model could not be loaded ({error.GetType().Name}): see the log");
             logger.LogError(error, "The model could not be loaded");
+        }
+    }
+
+    /// <summary>The first transcription compiles code and fills caches: no speaker should have to wait for that.</summary>
+    private async Task WarmUpAsync(RecognizerThread thread, RecognizerInfo info)
+    {
+        try
+        {
+            var silence = new MemoryAudioSource(new float[info.SampleRateHz], info.SampleRateHz);
+            await thread.TranscribeAsync(silence, new TranscriptionOptions { WordTimestamps = true, TemperatureIncrementOnFallback = null }, CancellationToken.None);
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            logger.LogWarning(error, "The model could not transcribe a second of silence");
         }
     }
 }

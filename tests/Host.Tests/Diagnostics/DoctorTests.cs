@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using AsrPlatform.Host.Diagnostics;
+using AsrPlatform.Host.Tests.Cli;
 using AsrPlatform.Host.Tests.Plugins;
 
 namespace AsrPlatform.Host.Tests.Diagnostics;
@@ -41,48 +41,26 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Fact]
-    public async Task Doctor_NoPlugin_ExitsWithOneAndSaysWhatToDo()
+    public void Doctor_NoPlugin_ExitsWithOneAndSaysWhatToDo()
     {
-        var (code, output, errors) = await RunAsync("doctor", "--plugins-dir", _folder.Root);
+        var result = AsrProcess.Run("doctor", "--plugins-dir", _folder.Root);
 
-        Assert.Equal(1, code);
-        Assert.Empty(errors);
-        Assert.Contains("./run.sh builds and installs", output, StringComparison.Ordinal);
-        Assert.Contains("Nothing here can transcribe", output, StringComparison.Ordinal);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Empty(result.Error);
+        Assert.Contains("./run.sh builds and installs", result.Output, StringComparison.Ordinal);
+        Assert.Contains("Nothing here can transcribe", result.Output, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Doctor_Json_IsReadByAProgram()
+    public void Doctor_Json_IsReadByAProgram()
     {
         _folder.Add("good");
         _folder.Add("unknown-kind");
 
-        var (code, output, _) = await RunAsync("doctor", "--json", "--plugins-dir", _folder.Root);
+        var report = JsonNode.Parse(AsrProcess.Run("doctor", "--json", "--plugins-dir", _folder.Root).ShouldSucceed())!;
 
-        Assert.Equal(0, code);
-        var report = JsonNode.Parse(output)!;
         Assert.True(report["canTranscribe"]!.GetValue<bool>());
         Assert.Equal(["loaded", "invalid"], report["plugins"]!.AsArray().Select(plugin => plugin!["state"]!.GetValue<string>()));
         Assert.Equal(["ok", "warning"], report["sections"]!.AsArray().Single(section => section!["name"]!.GetValue<string>() == "plugin good")!["items"]!.AsArray().Select(item => item!["level"]!.GetValue<string>()));
-    }
-
-    private static async Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments)
-    {
-        var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet")
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "asr.dll"));
-        foreach (var argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var output = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return (process.ExitCode, output, await errors);
     }
 }

@@ -42,6 +42,13 @@ internal sealed class LiveHarness : IAsyncDisposable
         var harness = new LiveHarness(recognizer, options ?? new LiveOptions(), time ?? TimeProvider.System);
         await harness.Model.StartAsync(Cancelled);
         await harness.Sessions.StartAsync(Cancelled);
+        if (recognizer is ToneRecognizer tones)
+        {
+            // The host's warm-up is no decoding of a session.
+            await harness.Model.ReadyAsync(Cancelled);
+            tones.Calls.Clear();
+        }
+
         return harness;
     }
 

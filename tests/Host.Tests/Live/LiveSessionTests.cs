@@ -40,7 +40,7 @@ public sealed class LiveSessionTests
         {
             var count = second + 1;
             await SendAsync(session, second * 16000, Chunks(audio.AsSpan(second * 16000, 16000)));
-            await EventuallyAsync(() => recognizer.Calls.Count == count, "a decoding a second");
+            await EventuallyAsync(() => recognizer.Calls.Count == count, "a decoding");
         }
 
         await session.EndAsync(Cancelled);
@@ -111,7 +111,7 @@ public sealed class LiveSessionTests
     [Theory]
     [InlineData("AAA", "not valid base64")]
     [InlineData("AAAA", "3 bytes: PCM16 samples are 2 bytes")]
-    [InlineData(null, "16384 bytes at most")]
+    [InlineData(null, "16386 bytes; 16384 at most")]
     public async Task Receive_ABadChunk_IsRefusedAndTheSessionGoesOn(string? chunk, string message)
     {
         using var recognizer = new ToneRecognizer();
@@ -142,8 +142,8 @@ public sealed class LiveSessionTests
     public async Task Receive_WhileTheRecognizerLags_WaitsAndLosesNothing()
     {
         using var recognizer = new ToneRecognizer();
-        recognizer.Gate.Reset();
         await using var live = await StartAsync(recognizer, new LiveOptions { MaximumAhead = TimeSpan.FromSeconds(5) });
+        recognizer.Gate.Reset();
         var session = await live.OpenAsync();
         int[] words = [.. Enumerable.Range(0, 300).Select(word => word % SpokenAudio.Words)];
         var sending = SendAsync(session, new SpokenAudio().Say(words));

@@ -69,7 +69,7 @@ public sealed class SpeechWindowTests : IDisposable
     }
 
     [Fact]
-    public void Next_Speech_AsksEverySecondForTheGrowingUtterance()
+    public void Next_Speech_AsksSoonAndThenEverySecondForTheGrowingUtterance()
     {
         var ends = new List<long>();
         Feed(new SpokenAudio().Say([.. Enumerable.Range(0, 14)]), request =>
@@ -79,7 +79,7 @@ public sealed class SpeechWindowTests : IDisposable
             ends.Add(request.End);
         });
 
-        Assert.Equal([1 * Rate, 2 * Rate, 3 * Rate, 4 * Rate], ends);
+        Assert.Equal([Rate / 2, 3 * Rate / 2, 5 * Rate / 2, 7 * Rate / 2], ends);
     }
 
     [Fact]

@@ -323,10 +323,7 @@ public sealed class PluginCatalogTests : IDisposable
             "there is no backend 'onnx'; there are: toy; plugin 'native-missing' is not loaded: the native library asr-no-such-library does not load: "
             + "it is neither in the plugin's folder nor where the system looks (apt-get install libasr-no-such-library)",
             error.Message);
-        Assert.StartsWith(
-            "no trainer is loaded; loaded are: backend 'toy', recognizer 'loudness'; plugin 'unknown-kind' is not loaded: ",
-            Assert.Throws<AsrException>(() => catalog.Get<ITrainer>()).Message,
-            StringComparison.Ordinal);
+        Assert.Equal("no trainer is loaded; loaded are: backend 'toy', recognizer 'loudness'", Assert.Throws<AsrException>(() => catalog.Get<ITrainer>()).Message);
     }
 
     [Fact]

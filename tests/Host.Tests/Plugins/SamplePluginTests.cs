@@ -4,6 +4,7 @@ using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Host.Plugins;
+using AsrPlatform.Host.Tests.Cli;
 using AsrPlatform.PluginConformance;
 using AsrPlatform.Tests;
 
@@ -57,6 +58,22 @@ public sealed class SamplePluginTests(SamplePluginTests.BuiltSample sample) : IC
         Assert.All(words.Zip(starts), pair => Assert.InRange(pair.First.Start, pair.Second - 0.015, pair.Second + 0.015));
         Assert.InRange(words[^1].End - words[^1].Start, 0.27, 0.33);
         Assert.All(words, word => Assert.InRange(word.Probability, 0.7, 1));
+    }
+
+    [Fact]
+    public void Transcribe_WavFileByTheCommandLine_WritesTheKeys()
+    {
+        var samples = new List<float>();
+        foreach (var key in "*31#")
+        {
+            Press(samples, key, 0.1, 0.5);
+            Silence(samples, 0.1);
+        }
+
+        var path = Path.Combine(sample.Folder, "keys.wav");
+        WriteWav(path, samples);
+
+        Assert.Equal("*31#\n", AsrProcess.Run("transcribe", path, "--backend", "keypad", "--plugins-dir", Path.Combine(sample.Folder, "plugins")).ShouldSucceed());
     }
 
     [Fact]
@@ -127,6 +144,28 @@ public sealed class SamplePluginTests(SamplePluginTests.BuiltSample sample) : IC
         }
     }
 
+    /// <summary>PCM of 16 bits, mono.</summary>
+    private static void WriteWav(string path, List<float> samples)
+    {
+        using var writer = new BinaryWriter(File.Create(path));
+        writer.Write("RIFF"u8);
+        writer.Write(36 + (2 * samples.Count));
+        writer.Write("WAVEfmt "u8);
+        writer.Write(16);
+        writer.Write((short)1);
+        writer.Write((short)1);
+        writer.Write(Rate);
+        writer.Write(2 * Rate);
+        writer.Write((short)2);
+        writer.Write((short)16);
+        writer.Write("data"u8);
+        writer.Write(2 * samples.Count);
+        foreach (var value in samples)
+        {
+            writer.Write((short)(value * short.MaxValue));
+        }
+    }
+
     private static void Silence(List<float> samples, double seconds) => samples.AddRange(new float[(int)(seconds * Rate)]);
 
     /// <summary>Builds the sample once, in a folder that nothing of the repository reaches.</summary>
@@ -167,6 +206,8 @@ public sealed class SamplePluginTests(SamplePluginTests.BuiltSample sample) : IC
         }
 
         public string PluginDirectory { get; }
+
+        public string Folder => _folder;
 
         internal PluginCatalog Load(params (string Key, string Value)[] settings) =>
             PluginCatalog.Load(

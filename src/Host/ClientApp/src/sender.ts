@@ -42,7 +42,8 @@ export class AudioSender {
       return;
     }
 
-    this.subject?.next(toBase64(pcm));
+    // What the client is given while the connection is away it fails to send, and says so to nobody.
+    if (this.connection.state === "Connected") this.subject?.next(toBase64(pcm));
   }
 
   /** Starts sending, or goes on after a reconnection, at the sample that the host expects. */
@@ -55,6 +56,7 @@ export class AudioSender {
       complete: () => this.close(subject),
       error: (error: unknown) => {
         this.close(subject);
+
         // A dropped connection is not an error: `open` is called again when it is back.
         if (this.connection.state === "Connected") this.onError(explain(error));
       },

@@ -15,6 +15,7 @@ internal static class AudioWindows
     /// <param name="extractor">The model's features.</param>
     /// <param name="windowFrames">Frames of the model's window.</param>
     /// <param name="cancellationToken">Stops the reading of the audio.</param>
+    /// <param name="longestInMemorySeconds">Longer audio is read in bounded memory.</param>
     /// <returns>
     /// The windows, the length in seconds, and what to dispose at the end. Audio up to one window is padded with silence to that; audio up
     /// to half an hour has the features of the whole; longer audio has them in bounded memory, where only the last two frames are
@@ -22,9 +23,13 @@ internal static class AudioWindows
     /// </returns>
     /// <exception cref="AsrException">The audio cannot be read or holds no samples.</exception>
     public static (IFeatureWindows Windows, double Seconds, IDisposable? Owner) Open(
-        IAudioSource audio, LogMelExtractor extractor, int windowFrames, CancellationToken cancellationToken)
+        IAudioSource audio,
+        LogMelExtractor extractor,
+        int windowFrames,
+        CancellationToken cancellationToken,
+        int longestInMemorySeconds = LongestInMemorySeconds)
     {
-        var limit = LongestInMemorySeconds * extractor.SampleRateHz;
+        var limit = longestInMemorySeconds * extractor.SampleRateHz;
         if (audio.LengthSamples is not { } length || length <= limit || extractor.NormalizesSamples)
         {
             if (ReadAll(audio, extractor.NormalizesSamples ? int.MaxValue : limit, cancellationToken) is { } samples)

@@ -1,0 +1,75 @@
+using System.Diagnostics;
+using System.Text;
+using AsrPlatform.Tests;
+
+namespace AsrPlatform.Host.Tests.Live;
+
+/// <summary><c>asr serve</c> in a process of its own, on a free port.</summary>
+internal sealed class HostProcess : IAsyncDisposable
+{
+    private readonly Process _process;
+    private readonly StringBuilder _errors;
+
+    private HostProcess(Process process, StringBuilder errors, string url)
+    {
+        _process = process;
+        _errors = errors;
+        Url = url;
+    }
+
+    /// <summary>The address that it printed.</summary>
+    public string Url { get; }
+
+    /// <summary>Starts it, and waits until it says where it listens.</summary>
+    public static async Task<HostProcess> StartAsync(params string[] options)
+    {
+        var program = Path.Combine(Fixtures.RepositoryRoot, "artifacts", "app", "asr.dll");
+        var start = new ProcessStartInfo("dotnet", [program, "serve", "--urls", "http://127.0.0.1:0", .. options])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["OMP_NUM_THREADS"] = "1";
+        start.Environment["OMP_WAIT_POLICY"] = "PASSIVE";
+        var process = Process.Start(start)!;
+        var errors = new StringBuilder();
+        process.ErrorDataReceived += (_, line) =>
+        {
+            lock (errors)
+            {
+                errors.AppendLine(line.Data);
+            }
+        };
+        process.BeginErrorReadLine();
+        var first = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
+        const string Prefix = "captions at ";
+        Assert.True(first?.StartsWith(Prefix, StringComparison.Ordinal), $"The host said '{first}' and {errors}");
+        return new HostProcess(process, errors, first![Prefix.Length..].Split(' ')[0]);
+    }
+
+    /// <summary>Asks it to stop, as Ctrl-C does; its exit code.</summary>
+    public async Task<int> StopAsync()
+    {
+        // .NET has no portable way to ask a process to end.
+        using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString()])!;
+        await kill.WaitForExitAsync(TestContext.Current.CancellationToken);
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill(entireProcessTree: true);
+            await _process.WaitForExitAsync(CancellationToken.None);
+        }
+
+        if (TestContext.Current.TestState?.Result == TestResult.Failed)
+        {
+            TestContext.Current.TestOutputHelper?.WriteLine($"The host's log:\n{_errors}");
+        }
+
+        _process.Dispose();
+    }
+}
