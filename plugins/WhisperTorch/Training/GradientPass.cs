@@ -71,7 +71,7 @@ internal sealed class GradientPass
         var states = _model.Encoder.Forward(Upload(batch), mode);
         var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
         var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, mode);
-        var hidden = _model.Decoder.Forward(_model.Decoder.Embed(tokens.Ids, tokens.Positions), batch.Batch, context, mode);
+        var hidden = _model.Decoder.Forward(_model.Decoder.Embed(tokens.Ids, tokens.Positions, batch.Batch), batch.Batch, context, mode);
         return Logits(hidden, tokens, mode) is { } logits
             ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum).ToDouble()
             : 0;
@@ -97,7 +97,7 @@ internal sealed class GradientPass
 
         var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
         var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, _mode);
-        var hidden = Embed(tokens);
+        var hidden = Embed(tokens, batch.Batch);
         foreach (var layer in _model.Decoder.Layers)
         {
             if (!Dropped(_config.DecoderLayerdrop))
@@ -139,7 +139,7 @@ internal sealed class GradientPass
         var states = finished.detach().requires_grad_(recordsEncoder);
         var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
         var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, _mode);
-        var embeddedTokens = Embed(tokens);
+        var embeddedTokens = Embed(tokens, batch.Batch);
         using var decoder = new LayerTape(_model.TorchDevice, records: true);
         var hidden = embeddedTokens.detach();
         foreach (var layer in _model.Decoder.Layers)
@@ -200,13 +200,13 @@ internal sealed class GradientPass
             return null;
         }
 
-        // What is ignored needs no product with the whole vocabulary.
-        return _model.Decoder.Project(hidden.index_select(0, tokens.Counting), mode).to(ScalarType.Float32);
+        // What is ignored needs no product with the whole vocabulary. The rows that are left have one adapter: the active one.
+        return _model.Decoder.Project(hidden.index_select(0, tokens.Counting), 1, mode).to(ScalarType.Float32);
     }
 
-    private Tensor Embed(DecoderTokens tokens)
+    private Tensor Embed(DecoderTokens tokens, int batch)
     {
-        var embeddings = _model.Decoder.Embed(tokens.Ids, tokens.Positions, tokens.IsPadding);
+        var embeddings = _model.Decoder.Embed(tokens.Ids, tokens.Positions, batch, tokens.IsPadding);
         return ForwardMode.Drop(embeddings, _mode.Dropout);
     }
 

@@ -10,6 +10,9 @@ internal sealed class ParameterStore(WeightSource source, Device device, ScalarT
     private readonly List<Tensor> _owned = [];
     private readonly List<ParameterBlock> _blocks = [];
 
+    /// <summary>The adapters of the model whose parameters these are.</summary>
+    public AdapterRows Adapters { get; } = new();
+
     /// <summary>Number of values that were read.</summary>
     public long Count { get; private set; }
 
@@ -25,14 +28,25 @@ internal sealed class ParameterStore(WeightSource source, Device device, ScalarT
         return parameter;
     }
 
-    public LayerNorm Norm(string name, long width) => new(Parameter($"{name}.weight", width), Parameter($"{name}.bias", width));
+    public LayerNorm Norm(string name, long width) => new(name, Parameter($"{name}.weight", width), Parameter($"{name}.bias", width), Adapters);
 
     public Linear Linear(string name, long outputs, long inputs) =>
-        new(name, Parameter($"{name}.weight", outputs, inputs), Parameter($"{name}.bias", outputs));
+        new(name, Parameter($"{name}.weight", outputs, inputs), Parameter($"{name}.bias", outputs), Adapters);
 
-    /// <summary>A linear layer without bias under the name of its weight.</summary>
-    public Linear Projection(string weightName, long outputs, long inputs) =>
-        new(weightName[..^".weight".Length], Parameter(weightName, outputs, inputs), null);
+    public Convolution Convolution(string name, long outputs, long inputs, int stride) =>
+        new(name, Parameter($"{name}.weight", outputs, inputs, Model.Convolution.Kernel), Parameter($"{name}.bias", outputs), stride, Adapters);
+
+    /// <summary>A table under the name of its weight.</summary>
+    public Embedding Embedding(string weightName, long entries, long width) =>
+        new(ModuleOf(weightName), Parameter(weightName, entries, width), Adapters);
+
+    /// <summary>The projection onto the model's outputs, under the name of its weight.</summary>
+    /// <param name="weightName">Its name in a checkpoint that has it.</param>
+    /// <param name="outputs">Outputs.</param>
+    /// <param name="inputs">Inputs.</param>
+    /// <param name="tied">The embedding's weight where the two are one.</param>
+    public Linear Projection(string weightName, long outputs, long inputs, Tensor? tied) =>
+        new(ModuleOf(weightName), tied ?? Parameter(weightName, outputs, inputs), bias: null, Adapters, isOutput: true);
 
     /// <summary>Linear layers of one input; those whose name ends in <c>k_proj</c> have no bias, as in Whisper.</summary>
     public LinearGroup Group(string prefix, long inputs, params (string Name, long Outputs)[] members)
@@ -52,7 +66,7 @@ internal sealed class ParameterStore(WeightSource source, Device device, ScalarT
             var ownBias = name.EndsWith("k_proj", StringComparison.Ordinal)
                 ? null
                 : Keep(bias.narrow(0, start, outputs).copy_(Read($"{name}.bias", outputs)));
-            layers.Add(new Linear(name, ownWeight, ownBias));
+            layers.Add(new Linear(name, ownWeight, ownBias, Adapters));
             weights.Add(new ParameterSlice($"{name}.weight", ownWeight, start, outputs));
             if (ownBias is not null)
             {
@@ -85,6 +99,8 @@ internal sealed class ParameterStore(WeightSource source, Device device, ScalarT
 
         _owned.Clear();
     }
+
+    private static string ModuleOf(string weightName) => weightName[..^".weight".Length];
 
     private Tensor Read(string name, params long[] shape)
     {

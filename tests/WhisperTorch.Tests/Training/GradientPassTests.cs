@@ -2,7 +2,6 @@ using AsrPlatform.Tests;
 using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.WhisperTorch.Model;
 using AsrPlatform.WhisperTorch.Training;
-using AsrPlatform.WhisperTorch.Weights;
 
 namespace AsrPlatform.WhisperTorch.Tests.Training;
 
@@ -52,7 +51,8 @@ public sealed class GradientPassTests
         using var model = TrainerFixture.LoadModel();
         using var parameters = new TrainableParameters(TrainerFixture.Trained(model));
         using var masks = SafetensorsFile.Open(Fixtures.Path("trainer/specaugment/masks.safetensors"));
-        var (time, feature) = (masks["time_mask"].Bytes, masks["feature_mask"].Bytes);
+        var time = masks["time_mask"].Bytes;
+        var feature = masks["feature_mask"].Bytes;
         var batch = fixture.Batch(0, 1, 2, 3);
         var pass = Pass(model, new GradientPassOptions());
         Assert.InRange(Math.Abs((pass.Evaluate(batch) / batch.Tokens) - 5.6681433), 0, 1e-5);
