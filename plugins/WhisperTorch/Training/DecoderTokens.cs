@@ -1,3 +1,5 @@
+using AsrPlatform.Whisper.Training;
+
 namespace AsrPlatform.WhisperTorch.Training;
 
 /// <summary>The decoder's input and targets of a micro-batch, as tensors.</summary>
@@ -15,7 +17,7 @@ internal sealed record DecoderTokens(int Length, Tensor Ids, Tensor Positions, T
         var length = 1;
         for (var i = 0; i < batch.Labels.Length; i++)
         {
-            if (batch.Labels[i] != MicroBatch.Ignored)
+            if (batch.Labels[i] != TrainingBatch.Ignored)
             {
                 length = Math.Max(length, (i % batch.LabelLength) + 1);
             }
@@ -30,10 +32,10 @@ internal sealed record DecoderTokens(int Length, Tensor Ids, Tensor Positions, T
         {
             var (row, column) = Math.DivRem(i, length);
             var at = (row * batch.LabelLength) + column;
-            ids[i] = column == 0 ? start : batch.Labels[at - 1] is var before and not MicroBatch.Ignored ? before : padding;
+            ids[i] = column == 0 ? start : batch.Labels[at - 1] is var before and not TrainingBatch.Ignored ? before : padding;
             positions[i] = column;
             isPadding[i] = ids[i] == padding;
-            if (batch.Labels[at] != MicroBatch.Ignored)
+            if (batch.Labels[at] != TrainingBatch.Ignored)
             {
                 counting.Add(i);
                 targets.Add(batch.Labels[at]);

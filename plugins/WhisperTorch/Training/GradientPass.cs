@@ -61,7 +61,7 @@ internal sealed class GradientPass
         return loss.detach().MoveToOuterDisposeScope();
     }
 
-    /// <summary>The sum of the plain cross-entropy of a batch's tokens, without dropout, smoothing or gradients.</summary>
+    /// <summary>The sum of the (smoothed) cross-entropy of a batch's tokens, without dropout, CTC or gradients.</summary>
     public double Evaluate(MicroBatch batch)
     {
         _model.UseThreads();
@@ -73,7 +73,7 @@ internal sealed class GradientPass
         var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, mode);
         var hidden = _model.Decoder.Forward(_model.Decoder.Embed(tokens.Ids, tokens.Positions, batch.Batch), batch.Batch, context, mode);
         return Logits(hidden, tokens, mode) is { } logits
-            ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum).ToDouble()
+            ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum, label_smoothing: _options.LabelSmoothing).ToDouble()
             : 0;
     }
 

@@ -1,22 +1,12 @@
+using AsrPlatform.Whisper.Training;
+
 namespace AsrPlatform.WhisperTorch.Training;
 
-/// <summary>What accumulated micro-batches are divided by.</summary>
-internal enum LossNormalization
-{
-    /// <summary>The loss of a step is the mean over all its tokens.</summary>
-    Token,
-
-    /// <summary>The mean of the micro-batches' means (transformers before 5 for Whisper).</summary>
-    MeanOfMeans,
-
-    /// <summary>The sum of the micro-batches' means (what transformers 5.23 does with Whisper).</summary>
-    Sum,
-}
-
 /// <summary>The outcome of an optimizer step.</summary>
+/// <param name="Loss">Before the update.</param>
 /// <param name="GradientNorm">Before clipping.</param>
-/// <param name="Updated">False where float16 overflowed and the step was left out.</param>
-internal readonly record struct StepOutcome(double GradientNorm, bool Updated);
+/// <param name="Updated">False where gradients were not finite and nothing changed.</param>
+internal readonly record struct StepOutcome(float Loss, double GradientNorm, bool Updated);
 
 /// <summary>One step: micro-batches forward and backward, clipping, update.</summary>
 /// <param name="pass">Computes gradients.</param>
@@ -30,7 +20,7 @@ internal sealed class OptimizerStep(
     GradientPass pass,
     TrainableParameters parameters,
     AdamW optimizer,
-    LossNormalization normalization,
+    AccumulationNormalization normalization,
     double maxGradientNorm,
     LossScaler? scaler = null,
     PhaseClock? clock = null)
@@ -39,11 +29,13 @@ internal sealed class OptimizerStep(
     private const double ClipEpsilon = 1e-6;
 
     /// <summary>Takes a step.</summary>
-    /// <param name="batches">Its micro-batches.</param>
+    /// <param name="batches">Its micro-batches, at least one.</param>
     /// <param name="learningRate">Its learning rate.</param>
-    /// <param name="lossSum">A scalar of float32 that the step's loss is added to, so that nobody waits for it.</param>
-    public StepOutcome Take(IReadOnlyList<MicroBatch> batches, double learningRate, Tensor lossSum)
+    public StepOutcome Take(IReadOnlyList<MicroBatch> batches, double learningRate)
     {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        Tensor? loss = null;
         var tokens = batches.Sum(batch => (long)batch.Tokens);
         var rows = batches.Sum(batch => (long)batch.Batch);
         var scale = scaler?.Scale ?? 1;
@@ -51,32 +43,28 @@ internal sealed class OptimizerStep(
         {
             var factors = normalization switch
             {
-                LossNormalization.Token => new LossFactors(Inverse(tokens), Inverse(rows)),
-                LossNormalization.MeanOfMeans => new LossFactors(Inverse(batch.Tokens) / batches.Count, Inverse(batch.Batch) / batches.Count),
+                AccumulationNormalization.Token => new LossFactors(Inverse(tokens), Inverse(rows)),
+                AccumulationNormalization.MeanOfMeans => new LossFactors(Inverse(batch.Tokens) / batches.Count, Inverse(batch.Batch) / batches.Count),
                 _ => new LossFactors(Inverse(batch.Tokens), Inverse(batch.Batch)),
             };
-            using var scope = NewDisposeScope();
-            using var noGrad = no_grad();
-            lossSum.add_(pass.Accumulate(batch, factors, scale, clock));
+            var micro = pass.Accumulate(batch, factors, scale, clock);
+            loss = loss?.add_(micro) ?? micro;
         }
 
         using var phase = clock?.Enter(Phase.Optimizer);
         parameters.ClearHoles();
         var norm = parameters.GradientNorm() / scale;
         var finite = double.IsFinite(norm);
-        if (scaler is not null)
+        scaler?.Update(finite);
+        if (!finite)
         {
-            scaler.Update(finite);
-            if (!finite)
-            {
-                optimizer.Skip();
-                return new StepOutcome(norm, Updated: false);
-            }
+            optimizer.Skip();
+            return new StepOutcome(loss!.ToSingle(), norm, Updated: false);
         }
 
         var clip = maxGradientNorm > 0 ? Math.Min(1, maxGradientNorm / (norm + ClipEpsilon)) : 1;
         optimizer.Update(learningRate, clip / scale);
-        return new StepOutcome(norm, Updated: true);
+        return new StepOutcome(loss!.ToSingle(), norm, Updated: true);
     }
 
     private static double Inverse(long count) => 1.0 / Math.Max(1, count);

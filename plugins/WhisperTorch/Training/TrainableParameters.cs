@@ -87,7 +87,7 @@ internal sealed class TrainableParameters : IDisposable
 
     /// <summary>A parameter's part of a tensor that is laid out as <see cref="Values"/>; the caller's.</summary>
     public static Tensor Part(Tensor all, TrainableParameter parameter) =>
-        all.narrow(0, parameter.Offset, parameter.Shape.Aggregate(1L, (product, size) => product * size)).view(parameter.Shape);
+        all.narrow(0, parameter.Offset, parameter.Length).view(parameter.Shape);
 
     /// <inheritdoc />
     public void Dispose()
@@ -149,4 +149,8 @@ internal sealed class TrainableParameters : IDisposable
 /// <param name="Name">Its checkpoint name.</param>
 /// <param name="Offset">Its first value in <see cref="TrainableParameters.Values"/>.</param>
 /// <param name="Shape">Its shape.</param>
-internal sealed record TrainableParameter(string Name, long Offset, long[] Shape);
+internal sealed record TrainableParameter(string Name, long Offset, long[] Shape)
+{
+    /// <summary>Number of its values.</summary>
+    public long Length => Shape.Aggregate(1L, (product, size) => product * size);
+}

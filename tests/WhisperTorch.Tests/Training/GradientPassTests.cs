@@ -1,5 +1,6 @@
 using AsrPlatform.Tests;
 using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.Whisper.Training;
 using AsrPlatform.WhisperTorch.Model;
 using AsrPlatform.WhisperTorch.Training;
 
@@ -39,7 +40,7 @@ public sealed class GradientPassTests
         Assert.Contains(TrainerFixture.PaddingToken, batch.Labels);
         using var loss = Pass(model, new GradientPassOptions()).Accumulate(batch, new LossFactors(1.0 / batch.Tokens, 0));
         Assert.InRange(Math.Abs(loss.item<float>() - expected["loss"].ToSingle()[0]), 0, 1e-5);
-        var gradient = expected.Tensors.Values.Single(tensor => tensor.Name is not ("labels" or "loss"));
+        var gradient = expected["grad_embed_tokens"];
         using var ours = TrainableParameters.Part(parameters.Gradients, parameters.ByName[WhisperTensors.TokenEmbedding]);
         Assert.InRange(TrainerFixture.Difference(gradient, ours), 0, 3e-5 * gradient.ToSingle().Max(Math.Abs));
     }
@@ -179,15 +180,14 @@ public sealed class GradientPassTests
         using var optimizer = new AdamW(parameters, new AdamWSettings(WeightDecay: 0.01));
         foreach (var checkpointing in new[] { false, true })
         {
-            var step = new OptimizerStep(Pass(model, new GradientPassOptions { Checkpointing = checkpointing }), parameters, optimizer, LossNormalization.Token, 1);
-            using var loss = zeros(1);
-            step.Take([fixture.Batch(0, 1), fixture.Batch(2)], 1e-4, loss);
+            var step = new OptimizerStep(Pass(model, new GradientPassOptions { Checkpointing = checkpointing }), parameters, optimizer, AccumulationNormalization.Token, 1);
+            step.Take([fixture.Batch(0, 1), fixture.Batch(2)], 1e-4);
             GC.Collect();
             GC.WaitForPendingFinalizers();
             var live = Tensor.TotalCount;
             for (var i = 0; i < 10; i++)
             {
-                step.Take([fixture.Batch(i), fixture.Batch(i + 1)], 1e-4, loss);
+                step.Take([fixture.Batch(i), fixture.Batch(i + 1)], 1e-4);
                 Assert.Equal(live, Tensor.TotalCount);
             }
         }
