@@ -1,5 +1,3 @@
-using AsrPlatform.Abstractions.Adapters;
-
 namespace AsrPlatform.Abstractions.Training;
 
 /// <summary>What to train on what.</summary>
@@ -22,9 +20,6 @@ public sealed record TrainingRequest
 
     /// <summary>Trains an adapter over frozen weights; null trains the model itself.</summary>
     public TrainingAdapter? Adapter { get; init; }
-
-    /// <summary>Makes or reads the adapter on the trainer's model; must be given with <see cref="Adapter"/>. Stays the caller's.</summary>
-    public IAdapterProvider? AdapterProvider { get; init; }
 
     /// <summary>Language code that evaluation generates with; null lets the model detect it.</summary>
     public string? Language { get; init; }
