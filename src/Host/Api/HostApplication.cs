@@ -28,6 +28,9 @@ internal static class HostApplication
             ["Logging:LogLevel:Default"] = "Information",
             ["Logging:LogLevel:Microsoft"] = "Warning",
             ["Logging:LogLevel:System"] = "Warning",
+
+            // What stops the start is told in one line by the verb.
+            ["Logging:LogLevel:Microsoft.Extensions.Hosting.Internal.Host"] = "None",
         });
         builder.Configuration.AddEnvironmentVariables("ASR_");
         builder.Configuration.AddInMemoryCollection(settings ?? []);

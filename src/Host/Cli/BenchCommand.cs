@@ -115,6 +115,15 @@ internal static class BenchCommand
         public double Operations => 2.0 * Rows * Inner * Columns * Times;
     }
 
+    private readonly record struct Lap(double Milliseconds, double ProcessorMilliseconds);
+
+    private readonly record struct Clock(long Timestamp, TimeSpan Processor)
+    {
+        public static Clock Start() => new(Stopwatch.GetTimestamp(), Environment.CpuUsage.TotalTime);
+
+        public Lap Stop() => new(Stopwatch.GetElapsedTime(Timestamp).TotalMilliseconds, (Environment.CpuUsage.TotalTime - Processor).TotalMilliseconds);
+    }
+
     private sealed class Run(ISeq2SeqBackend backend, WhisperConfig config, ModelLoadOptions load, int frames, int repeat, CancellationToken cancellationToken)
         : IDisposable
     {
@@ -125,13 +134,13 @@ internal static class BenchCommand
 
         public BenchResult Encode()
         {
-            var times = new List<double>();
+            var times = new List<Lap>();
             for (var i = 0; i <= repeat; i++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                var clock = Stopwatch.StartNew();
+                var clock = Clock.Start();
                 using var states = _model.Encode(_features, 1, frames);
-                times.Add(clock.Elapsed.TotalMilliseconds);
+                times.Add(clock.Stop());
             }
 
             return Result(times, EncoderProducts());
@@ -147,21 +156,21 @@ internal static class BenchCommand
 
             using var states = _model.Encode(_features, 1, frames);
             var logits = new float[config.VocabSize];
-            var (prefill, times) = (new List<double>(), new List<double>());
+            var (prefill, times) = (new List<Lap>(), new List<Lap>());
             for (var i = 0; i <= repeat; i++)
             {
                 using var cache = _model.CreateCache(states, [0], new DecoderCacheOptions());
-                var clock = Stopwatch.StartNew();
+                var clock = Clock.Start();
                 _model.Decode(cache, Enumerable.Range(0, PrefixLength).ToArray(), [], LogitPositions.Last, logits, []);
-                prefill.Add(clock.Elapsed.TotalMilliseconds);
-                clock.Restart();
+                prefill.Add(clock.Stop());
+                clock = Clock.Start();
                 for (var token = 0; token < tokens; token++)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
                     _model.Decode(cache, [token % config.VocabSize], [], LogitPositions.Last, logits, []);
                 }
 
-                times.Add(clock.Elapsed.TotalMilliseconds);
+                times.Add(clock.Stop());
             }
 
             var result = Result(times, DecoderProducts(tokens));
@@ -170,7 +179,7 @@ internal static class BenchCommand
                 Tokens = tokens,
                 MillisecondsPerToken = Math.Round(result.Milliseconds / tokens, 3),
                 TokensPerSecond = Math.Round(tokens / result.Milliseconds * 1000, 1),
-                PrefillMilliseconds = Math.Round(prefill.Skip(1).Min(), 2),
+                PrefillMilliseconds = Math.Round(prefill.Skip(1).Min(lap => lap.Milliseconds), 2),
             };
         }
 
@@ -189,9 +198,9 @@ internal static class BenchCommand
             return features;
         }
 
-        private BenchResult Result(List<double> times, List<Product> products)
+        private BenchResult Result(List<Lap> times, List<Product> products)
         {
-            var timed = times.Skip(1).Order().ToArray();
+            var timed = times.Skip(1).Select(lap => lap.Milliseconds).Order().ToArray();
             var best = timed[0];
             var speed = products.Sum(product => product.Operations) / best / 1e6;
             double? yardstick = null;
@@ -213,6 +222,7 @@ internal static class BenchCommand
                 Repeat = repeat,
                 Milliseconds = Math.Round(best, 2),
                 MedianMilliseconds = Math.Round(timed[timed.Length / 2], 2),
+                ProcessorMilliseconds = Math.Round(times.Skip(1).Min(lap => lap.ProcessorMilliseconds), 2),
                 TimesRealTime = Math.Round(Seconds * 1000 / best, 1),
                 GigaFlops = Math.Round(speed, 1),
                 SgemmGigaFlops = yardstick is { } reached ? Math.Round(reached, 1) : null,
@@ -283,6 +293,9 @@ internal sealed record BenchResult
     public required double Milliseconds { get; init; }
 
     public required double MedianMilliseconds { get; init; }
+
+    /// <summary>Time that all processors together worked in the run with the least: what other programs on the machine disturb least.</summary>
+    public required double ProcessorMilliseconds { get; init; }
 
     public int? Tokens { get; init; }
 

@@ -46,6 +46,12 @@ internal static class CommandLine
             await Console.Error.WriteLineAsync("asr: cancelled");
             return 1;
         }
+        catch (Exception error) when (Environment.GetEnvironmentVariable("ASR_DEBUG") is not "1")
+        {
+            await Console.Error.WriteLineAsync(
+                $"asr: a defect of the program: {error.GetType().Name}: {error.Message.ReplaceLineEndings(" ")} (ASR_DEBUG=1 shows where; please report it)");
+            return 1;
+        }
     }
 
     /// <summary>An argument that takes several values swallows a mistyped option as one of them; a file of such a name can be given as ./--name.</summary>

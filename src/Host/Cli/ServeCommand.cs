@@ -24,6 +24,11 @@ internal static class ServeCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var (backend, load) = model.Read(parsed);
+            if (parsed.GetValue(urls)!.Contains("https:", StringComparison.OrdinalIgnoreCase))
+            {
+                throw new AsrException("--urls: this host speaks http; for https put a reverse proxy before it");
+            }
+
             var builder = HostApplication.CreateBuilder([new("urls", parsed.GetValue(urls))]);
             builder.Configuration["DataDirectory"] = DataDirectory.Resolve(parsed.GetValue(dataDirectory));
             await using var plugins = model.Plugins.Load(parsed);

@@ -13,8 +13,11 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// <summary>New audio after which an utterance is decoded again. Default 1 s, 0.1 s … 30 s.</summary>
     public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Silence that ends an utterance and commits it. Default 0.6 s (server VADs use 0.5 s), 0.1 s … 10 s.</summary>
-    public TimeSpan PauseDuration { get; set; } = TimeSpan.FromSeconds(0.6);
+    /// <summary>
+    /// Silence that ends an utterance and commits it. Default 1.2 s, as sherpa-onnx ends one after text: speakers pause for a second in
+    /// the middle of a sentence, and a sentence cut there is decoded without its context. 0.1 s … 10 s.
+    /// </summary>
+    public TimeSpan PauseDuration { get; set; } = TimeSpan.FromSeconds(1.2);
 
     /// <summary>Audio kept before the first speech of an utterance. Default 0.5 s, 0 … 5 s.</summary>
     public TimeSpan PreRoll { get; set; } = TimeSpan.FromSeconds(0.5);

@@ -127,7 +127,7 @@ public sealed class TrainerState
                     ["should_evaluate"] = false,
                     ["should_log"] = false,
                     ["should_save"] = false,
-                    ["should_training_stop"] = GlobalStep >= MaxSteps,
+                    ["should_training_stop"] = false,
                 },
                 ["attributes"] = new Dictionary<string, object?>(),
             },

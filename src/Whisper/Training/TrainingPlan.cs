@@ -8,6 +8,9 @@ namespace AsrPlatform.Whisper.Training;
 /// </summary>
 public sealed class TrainingPlan
 {
+    /// <summary>What transformers writes into trainer_state.json where no evaluations at steps are asked for.</summary>
+    private const int DefaultEvalSteps = 500;
+
     /// <summary>Works out the arguments.</summary>
     /// <param name="arguments">The arguments.</param>
     /// <param name="examples">Number of training examples.</param>
@@ -36,7 +39,7 @@ public sealed class TrainingPlan
 
         WarmupSteps = Resolve(arguments.WarmupSteps);
         LoggingSteps = Resolve(arguments.LoggingSteps);
-        EvalSteps = Resolve(arguments.EvalSteps ?? arguments.LoggingSteps);
+        EvalSteps = Resolve(arguments.EvalSteps ?? (arguments.EvalStrategy == IntervalStrategy.Steps ? arguments.LoggingSteps : DefaultEvalSteps));
         SaveSteps = Resolve(arguments.SaveSteps);
         LearningRate = new LearningRateSchedule(arguments, MaxSteps, WarmupSteps);
     }

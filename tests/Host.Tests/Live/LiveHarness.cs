@@ -39,7 +39,7 @@ internal sealed class LiveHarness : IAsyncDisposable
 
     public static async Task<LiveHarness> StartAsync(ISpeechRecognizer? recognizer, LiveOptions? options = null, TimeProvider? time = null)
     {
-        var harness = new LiveHarness(recognizer, options ?? new LiveOptions(), time ?? TimeProvider.System);
+        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System);
         await harness.Model.StartAsync(Cancelled);
         await harness.Sessions.StartAsync(Cancelled);
         if (recognizer is ToneRecognizer tones)
@@ -51,6 +51,9 @@ internal sealed class LiveHarness : IAsyncDisposable
 
         return harness;
     }
+
+    /// <summary>Options under which a second of silence ends an utterance.</summary>
+    public static LiveOptions ShortPauses() => new() { PauseDuration = TimeSpan.FromSeconds(0.6) };
 
     /// <summary>A new session.</summary>
     public async Task<LiveSession> OpenAsync(string? id = null)

@@ -11,6 +11,7 @@ public sealed class LiveHostTests
 {
     [Theory]
     [InlineData("cost", false)]
+    [InlineData("jfk", false)]
     [InlineData("fox", true)]
     public async Task Serve_AClipAtThePaceOfTime_IsCaptionedForEveryViewer(string clip, bool drop)
     {

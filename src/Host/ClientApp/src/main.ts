@@ -170,7 +170,7 @@ let running: Source | null = null;
 async function caption(source: Source, withProgress: boolean): Promise<void> {
   running = source;
   message.hidden = true;
-  view.clear();
+  view.clear("Listening…");
   progress.hidden = !withProgress;
   progress.value = 0;
   refreshButtons();
@@ -237,7 +237,7 @@ void showReadiness().catch(showError);
 const watched = new URLSearchParams(location.search).get("session");
 if (watched) {
   element("controls").hidden = true;
-  element("empty").textContent = "Watching: captions appear here as they are spoken.";
+  view.clear("Watching: captions appear here as they are spoken.");
   showConnection("waiting", "connecting…");
   new Session().view(watched).then(
     () => showConnection("ended", "session ended"),
