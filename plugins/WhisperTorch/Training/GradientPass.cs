@@ -6,7 +6,7 @@ namespace AsrPlatform.WhisperTorch.Training;
 
 /// <summary>Forward and backward passes of training over the layers of a model.</summary>
 /// <remarks>
-/// <para>With checkpointing the graph is cut before each layer: the layers run without recording, their inputs are kept, and the
+/// <para>With checkpointing the graph is cut before each layer: only the inputs of the layers are kept, and the
 /// backward pass goes through them from the last to the first, computes each again with recording, and hands its input's gradient to the
 /// one before. The gradients are the same to the bit where a parameter is used once; random numbers are drawn again as they were.</para>
 /// <para>Belongs to the model's thread. Nothing but gradients outlives a call.</para>

@@ -1,6 +1,6 @@
 namespace AsrPlatform.WhisperTorch.Training;
 
-/// <summary>Layers that ran without recording, to be computed again when their gradients are due.</summary>
+/// <summary>Layers whose graphs were not kept, to be computed again when their gradients are due.</summary>
 /// <param name="device">Where they compute.</param>
 /// <param name="records">False where no gradients will be asked for: nothing is kept then.</param>
 /// <remarks>Made and used in the dispose scope of one micro-batch.</remarks>
@@ -13,13 +13,16 @@ internal sealed class LayerTape(Device device, bool records) : IDisposable
     /// <param name="layer">The layer; must not overwrite its input.</param>
     public Tensor Run(Tensor input, Func<Tensor, Tensor> layer)
     {
-        if (records)
+        if (!records)
         {
-            _layers.Push((input, RandomPoint.Mark(device), layer));
+            using var noGrad = no_grad();
+            return layer(input);
         }
 
-        using var noGrad = no_grad();
-        return layer(input);
+        // The graph is made and dropped at once: without one, some products are computed by other kernels and differ in the last digit.
+        _layers.Push((input, RandomPoint.Mark(device), layer));
+        using var scope = NewDisposeScope();
+        return layer(input.detach().requires_grad_()).detach().MoveToOuterDisposeScope();
     }
 
     /// <summary>Goes back through the layers, adds their parameters' gradients, and returns that of the first layer's input.</summary>

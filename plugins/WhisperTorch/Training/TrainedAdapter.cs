@@ -1,4 +1,3 @@
-using System.Text.Json;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.Abstractions.Training;
@@ -41,15 +40,14 @@ internal sealed class TrainedAdapter : IDisposable
     /// <param name="request">Asks for an adapter.</param>
     /// <param name="checkpoint">The checkpoint that is resumed, or null.</param>
     /// <param name="seed">Of the start values.</param>
-    /// <exception cref="AsrException">Nobody makes adapters of tensors of this engine, or the settings do not fit the model.</exception>
+    /// <exception cref="AsrException">The adapter is of another engine, or its settings do not fit the model.</exception>
     public static TrainedAdapter Open(WhisperModel model, TrainingRequest request, string? checkpoint, int seed)
     {
         var settings = request.Adapter!;
-        var provider = request.AdapterProvider
-            ?? throw new AsrException("Training an adapter needs a plugin that makes adapters: ./asr doctor says which plugins are loaded.");
+        var provider = settings.Provider;
         var folder = checkpoint ?? settings.Directory;
         var adapter = folder is null
-            ? provider.Create(model, Name, Config(settings, request.ModelDirectory), seed)
+            ? provider.Create(model, Name, settings.ConfigJson, seed)
             : provider.Load(model, Name, folder, trainable: true);
         if (adapter is IAdapter<Tensor> { Trainable.Count: > 0 } trainable)
         {
@@ -65,43 +63,4 @@ internal sealed class TrainedAdapter : IDisposable
 
     /// <inheritdoc />
     public void Dispose() => _adapter.Dispose();
-
-    private static string Config(TrainingAdapter settings, string modelDirectory)
-    {
-        if (settings.TargetModules.Count > 0 && settings.TargetModulesPattern is not null)
-        {
-            throw new AsrException("Target modules are given as a list and as a pattern: give one of them.");
-        }
-
-        var config = new Dictionary<string, object?>
-        {
-            ["base_model_name_or_path"] = modelDirectory,
-            ["r"] = settings.R,
-            ["lora_alpha"] = settings.Alpha,
-            ["lora_dropout"] = settings.Dropout,
-            ["bias"] = settings.Bias,
-            ["use_rslora"] = settings.UseRslora,
-            ["use_dora"] = settings.UseDora,
-        };
-        if (settings.TargetModulesPattern is { } pattern)
-        {
-            config["target_modules"] = pattern;
-        }
-        else if (settings.TargetModules.Count > 0)
-        {
-            config["target_modules"] = settings.TargetModules;
-        }
-
-        if (settings.ExcludeModules.Count > 0)
-        {
-            config["exclude_modules"] = settings.ExcludeModules;
-        }
-
-        if (settings.ModulesToSave.Count > 0)
-        {
-            config["modules_to_save"] = settings.ModulesToSave;
-        }
-
-        return JsonSerializer.Serialize(config);
-    }
 }

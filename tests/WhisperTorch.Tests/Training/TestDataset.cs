@@ -26,14 +26,14 @@ internal sealed class TestDataset(IReadOnlyList<TrainingSample> samples) : ITrai
     /// <summary>A manifest of <c>fixtures/finetune</c>, read with the micro model's features and tokenizer.</summary>
     public static TestDataset OfManifest(string fixture, string modelDirectory)
     {
-        var labels = new LabelBuilder(WhisperTokenizer.Load(modelDirectory), "en", TranscriptionTask.Transcribe);
+        var tokenizer = WhisperTokenizer.Load(modelDirectory);
         var extractor = new LogMelExtractor(80);
         return new TestDataset([.. Fixtures.Lines(fixture).Select(line =>
         {
             var audio = Path.GetFileName(line["audio"]!.GetValue<string>());
             var text = line["text"]!.GetValue<string>();
             var samples = WavFixture.Read($"audio/{audio}");
-            return new TrainingSample { Id = audio, Text = text, Labels = labels.Build(text), Features = extractor.Extract(samples, 480000) };
+            return new TrainingSample { Id = audio, Text = text, Labels = tokenizer.EncodeLabels(text, "en", TranscriptionTask.Transcribe, timestamps: false), Features = extractor.Extract(samples, 480000) };
         })]);
     }
 
