@@ -15,7 +15,7 @@ internal static class ServeCommand
     public static Command Create()
     {
         var urls = new Option<string>("--urls") { Description = "addresses to listen on, separated by ;", HelpName = "URLS", DefaultValueFactory = _ => "http://127.0.0.1:5080" };
-        var dataDirectory = new Option<string?>("--data-dir") { Description = "the data folder; default: ASR_DATA_DIR, else the user's", HelpName = "DIR" };
+        var dataDirectory = new Option<string?>("--data-dir") { Description = "the data folder (sessions are not kept there yet); default: ASR_DATA_DIR, else the user's", HelpName = "DIR" };
         var model = new ModelOptions();
         var command = new Command("serve", "Hosts live captions: the SignalR hub, the HTTP API and the page.");
         command.Options.Add(urls);
