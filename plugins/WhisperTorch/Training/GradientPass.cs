@@ -109,7 +109,7 @@ internal sealed class GradientPass
         var loss = Loss(batch, states, hidden, tokens, factors);
         forward?.Dispose();
         using var backward = clock?.Enter(Phase.Backward);
-        Scaled(loss, lossScale).backward();
+        Begin(loss, lossScale);
         return loss;
     }
 
@@ -156,7 +156,7 @@ internal sealed class GradientPass
         // Backward, in the opposite order; the decoder's layers and CTC add to the gradient of the encoder's states.
         forward?.Dispose();
         using var backward = clock?.Enter(Phase.Backward);
-        Scaled(loss, lossScale).backward();
+        Begin(loss, lossScale);
         Continue(embeddedTokens, decoder.Backward(hidden.grad));
         if (recordsEncoder)
         {
@@ -175,7 +175,14 @@ internal sealed class GradientPass
         }
     }
 
-    private static Tensor Scaled(Tensor loss, double scale) => scale == 1 ? loss : loss.mul(scale);
+    private static void Begin(Tensor loss, double scale)
+    {
+        // Where every layer with an adapter is skipped, nothing that is trained had a part in the loss.
+        if (loss.requires_grad)
+        {
+            (scale == 1 ? loss : loss.mul(scale)).backward();
+        }
+    }
 
     private Tensor Loss(MicroBatch batch, Tensor states, Tensor hidden, DecoderTokens tokens, LossFactors factors)
     {

@@ -414,7 +414,7 @@ internal sealed class TrainingRun : IDisposable
                 TotalLoss = _totalLoss,
                 LossScale = _scaler?.Scale,
                 GoodSteps = _scaler?.GoodSteps ?? 0,
-                Arguments = _arguments.ToDictionary(),
+                Arguments = (_arguments with { ResumeFromCheckpoint = null }).ToDictionary(),
             }.Save(directory);
             _state.Save(directory);
         });
