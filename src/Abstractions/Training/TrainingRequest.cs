@@ -14,7 +14,7 @@ public sealed record TrainingRequest
     /// <summary>Examples to learn from.</summary>
     public required ITrainingDataset Train { get; init; }
 
-    /// <summary>Examples to evaluate on, never trained on; null for none.</summary>
+    /// <summary>Examples to evaluate on, never trained on: when <c>eval-strategy</c> says, or else once at the end. Null for none.</summary>
     public ITrainingDataset? Evaluation { get; init; }
 
     /// <summary>Arguments under the names of Hugging Face's Seq2SeqTrainingArguments in kebab-case, such as <c>learning-rate</c>.</summary>

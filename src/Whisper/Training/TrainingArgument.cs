@@ -125,6 +125,9 @@ public sealed class TrainingArgument
     /// <summary>True when the name alone means <c>true</c>.</summary>
     public bool IsFlag => ValueName == FlagValue;
 
+    /// <summary>More choices do not fit where the value's name stands.</summary>
+    private const int MostShown = 4;
+
     private const string FlagValue = "true|false";
     private const double Below1 = 0.99999999999999989;
 
@@ -240,8 +243,8 @@ public sealed class TrainingArgument
         where T : struct, Enum =>
         new(
             name,
-            string.Join('|', Names.All<T>()),
-            description,
+            Names.All<T>().Count > MostShown ? "NAME" : string.Join('|', Names.All<T>()),
+            Names.All<T>().Count > MostShown ? $"{description}: {string.Join(", ", Names.All<T>())}" : description,
             (a, v) => Names.TryParse<T>(v, out var choice) ? set(a, choice) : throw Wrong(name, v, $"one of {string.Join(", ", Names.All<T>())}"),
             a => Names.Of(get(a)));
 

@@ -11,6 +11,8 @@ public sealed class TrainingPlan
     /// <summary>What transformers writes into trainer_state.json where no evaluations at steps are asked for.</summary>
     private const int DefaultEvalSteps = 500;
 
+    private readonly bool _hasEvaluation;
+
     /// <summary>Works out the arguments.</summary>
     /// <param name="arguments">The arguments.</param>
     /// <param name="examples">Number of training examples.</param>
@@ -24,6 +26,7 @@ public sealed class TrainingPlan
             throw new AsrException($"--eval-strategy {Names.Of(arguments.EvalStrategy)} needs examples to evaluate on: give --eval MANIFEST.");
         }
 
+        _hasEvaluation = hasEvaluation;
         Arguments = arguments;
         Batches = new BatchPlan(examples, arguments.PerDeviceTrainBatchSize, arguments.GradientAccumulationSteps, arguments.DataloaderDropLast);
         if (arguments.MaxSteps > 0)
@@ -80,7 +83,9 @@ public sealed class TrainingPlan
         var last = done >= MaxSteps;
         bool Interval(IntervalStrategy strategy, int steps) =>
             strategy == IntervalStrategy.Steps ? done % steps == 0 : strategy == IntervalStrategy.Epoch && (step.EndsEpoch || last);
-        var evaluate = Interval(Arguments.EvalStrategy, EvalSteps);
+
+        // Whoever gives examples to evaluate on and says not when wants to know the result.
+        var evaluate = Interval(Arguments.EvalStrategy, EvalSteps) || (last && _hasEvaluation && Arguments.EvalStrategy == IntervalStrategy.No);
         return new DueActions(
             Log: Interval(Arguments.LoggingStrategy, LoggingSteps) || (done == 1 && Arguments.LoggingFirstStep),
             Evaluate: evaluate,

@@ -127,6 +127,13 @@ public sealed class TrainingPlanTests
     }
 
     [Fact]
+    public void After_ExamplesToEvaluateOnWithoutAStrategy_AreUsedAtTheEnd()
+    {
+        Assert.Equal([3], Due(Plan(("max-steps", "3")), due => due.Evaluate));
+        Assert.Empty(Due(new TrainingPlan(TrainingArgumentsTests.Parse(("max-steps", "3")), 8, hasEvaluation: false), due => due.Evaluate));
+    }
+
+    [Fact]
     public void After_SaveBest_AsksAtEvaluationsOnly()
     {
         var plan = Plan(("max-steps", "4"), ("eval-strategy", "steps"), ("eval-steps", "2"), ("save-strategy", "best"));
