@@ -28,6 +28,7 @@ internal sealed class AdapterBuilder(LoraConfig config, TensorSource source, Dev
     private readonly ModuleMatcher _matcher = new(config);
     private readonly Generator _random = new(unchecked((ulong)seed));
     private readonly List<AdaptedModule> _modules = [];
+    private readonly List<Parameter> _made = [];
 
     /// <summary>Makes them in the order of the base.</summary>
     /// <returns>What is adapted; the caller owns its parameters.</returns>
@@ -50,11 +51,7 @@ internal sealed class AdapterBuilder(LoraConfig config, TensorSource source, Dev
         }
         catch
         {
-            foreach (var parameter in _modules.SelectMany(module => module.Parameters))
-            {
-                parameter.Dispose();
-            }
-
+            _made.ForEach(parameter => parameter.Dispose());
             throw;
         }
     }
@@ -211,7 +208,9 @@ internal sealed class AdapterBuilder(LoraConfig config, TensorSource source, Dev
     {
         using var scope = NewDisposeScope();
         var values = source.Get(Prefix + storedName, shape, start).to(ScalarType.Float32, device);
-        return new Parameter(Prefix + name, Prefix + storedName, values.DetachFromDisposeScope().requires_grad_(isTrainable), isTrainable, decays);
+        var parameter = new Parameter(Prefix + name, Prefix + storedName, values.DetachFromDisposeScope().requires_grad_(isTrainable), isTrainable, decays);
+        _made.Add(parameter);
+        return parameter;
     }
 
     private static bool Decays(BaseModule module, string part) => part != "bias" && module.Info.Kind != AdaptableLayerKind.Normalization;

@@ -26,14 +26,14 @@ internal sealed class ModuleMatcher
     public ModuleMatcher(LoraConfig config)
     {
         _config = config;
-        _isExcluded = Names(config.Excluded, "exclude_modules");
-        _isNamed = Names(config.Targets, "target_modules");
+        _isExcluded = Names(config.Excluded, $"{config.Source}: exclude_modules");
+        _isNamed = Names(config.Targets, $"{config.Source}: target_modules");
         _layerPatterns = config.LayerPatterns.Count == 0
-            ? [PythonPattern.Layer(null, "layers_pattern")]
-            : [.. config.LayerPatterns.Select(pattern => PythonPattern.Layer(pattern, "layers_pattern"))];
-        _ranks = [.. config.RankPatterns.Select(pair => (PythonPattern.Ending(pair.Pattern, "rank_pattern"), pair.Rank))];
-        _alphas = [.. config.AlphaPatterns.Select(pair => (PythonPattern.Ending(pair.Pattern, "alpha_pattern"), pair.Alpha))];
-        _saved = [.. config.ModulesToSave.Select(name => PythonPattern.Piece(name, "modules_to_save"))];
+            ? [PythonPattern.Layer(null, $"{config.Source}: layers_pattern")]
+            : [.. config.LayerPatterns.Select(pattern => PythonPattern.Layer(pattern, $"{config.Source}: layers_pattern"))];
+        _ranks = [.. config.RankPatterns.Select(pair => (PythonPattern.Ending(pair.Pattern, $"{config.Source}: rank_pattern"), pair.Rank))];
+        _alphas = [.. config.AlphaPatterns.Select(pair => (PythonPattern.Ending(pair.Pattern, $"{config.Source}: alpha_pattern"), pair.Alpha))];
+        _saved = [.. config.ModulesToSave.Select(name => PythonPattern.Piece(name, $"{config.Source}: modules_to_save"))];
     }
 
     /// <summary>Replaces a target that stands for all linear layers by the endings of their names, as PEFT does.</summary>
