@@ -2,6 +2,7 @@ using System.CommandLine;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Host.ModelHub;
 using AsrPlatform.Host.Serving;
 
 namespace AsrPlatform.Host.Cli;
@@ -12,7 +13,7 @@ internal sealed class ModelOptions
     /// <summary>Where the shipped model lies, relative to the repository that the application was built in.</summary>
     private const string DemoModel = "models/demo";
 
-    public Option<string?> Model { get; } = new("--model") { Description = "checkpoint folder (Hugging Face layout); default: the demo model", HelpName = "DIR" };
+    public Option<string?> Model { get; } = new("--model") { Description = "checkpoint folder (Hugging Face layout), or ORG/NAME of a pulled one; default: the demo model", HelpName = "DIR" };
 
     public Option<string?> Backend { get; } = new("--backend") { Description = "the backend that runs it; default: the first that can", HelpName = "NAME" };
 
@@ -21,6 +22,8 @@ internal sealed class ModelOptions
     public Option<int> Threads { get; } = new("--threads") { Description = "threads for computation; 0 lets the backend choose", HelpName = "N", DefaultValueFactory = _ => 0 };
 
     public Option<string?> Adapter { get; } = new("--adapter") { Description = "an adapter's id or PEFT folder, 'active' or 'none'", HelpName = "ID|DIR" };
+
+    public Option<string?> DataDirectory { get; } = new("--data-dir") { Description = "the data folder; default: ASR_DATA_DIR, else the user's", HelpName = "DIR" };
 
     public PluginOptions Plugins { get; } = new();
 
@@ -31,49 +34,81 @@ internal sealed class ModelOptions
         command.Options.Add(Device);
         command.Options.Add(Threads);
         command.Options.Add(Adapter);
+        command.Options.Add(DataDirectory);
         command.Options.Add(Plugins.Directory);
     }
 
     /// <summary>Reads the options.</summary>
     /// <exception cref="AsrException">An option cannot be used.</exception>
-    public (string? Backend, ModelLoadOptions Load) Read(ParseResult parsed)
+    public ModelRequest Read(ParseResult parsed)
     {
-        if (parsed.GetValue(Adapter) is { } adapter && adapter is not ("none" or "active"))
-        {
-            throw new AsrException($"--adapter {adapter}: no plugin that reads adapters is loaded (see './asr doctor'); merge the adapter into a checkpoint and give that with --model");
-        }
-
         var threads = parsed.GetValue(Threads);
         if (threads < 0)
         {
             throw new AsrException($"--threads {threads}: give 0 or more");
         }
 
-        return (
+        return new ModelRequest(
             parsed.GetValue(Backend),
             new ModelLoadOptions
             {
-                ModelDirectory = parsed.GetValue(Model) ?? FindDemoModel(),
+                ModelDirectory = Pulled(parsed.GetValue(Model)) ?? FindDemoModel(),
                 Device = parsed.GetValue(Device)!,
                 Threads = threads,
-            });
+            },
+            ReadAdapter(parsed));
+    }
+
+    /// <summary>The folder of the adapter that is named; null for none.</summary>
+    /// <exception cref="AsrException">There is no such adapter.</exception>
+    public string? ReadAdapter(ParseResult parsed)
+    {
+        var adapter = parsed.GetValue(Adapter);
+        if (adapter is null or "none" or "active")
+        {
+            // No adapter is promoted yet, so that the active one is none.
+            return null;
+        }
+
+        if (Directory.Exists(adapter))
+        {
+            return Path.GetFullPath(adapter);
+        }
+
+        var folder = Host.DataDirectory.Adapters(Host.DataDirectory.Resolve(parsed.GetValue(DataDirectory)));
+        var stored = adapter is "." or ".." || adapter.AsSpan().IndexOfAny('/', '\\') >= 0 ? null : Path.Combine(folder, adapter);
+        return stored is not null && Directory.Exists(stored)
+            ? stored
+            : throw new AsrException($"--adapter {adapter}: there is no such folder, and no adapter of that id in {folder}");
     }
 
     /// <summary>The folder of the model, for verbs that read its files alone.</summary>
     /// <exception cref="AsrException">None is given, and there is no demo model.</exception>
     public string ReadDirectory(ParseResult parsed) =>
-        parsed.GetValue(Model) ?? FindDemoModel() ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
+        Pulled(parsed.GetValue(Model)) ?? FindDemoModel() ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
 
     /// <summary>Loads the recogniser that the options name, hands it to <paramref name="work"/> on a thread of its own, and disposes it.</summary>
     public async Task<T> UseRecognizerAsync<T>(ParseResult parsed, Func<ISpeechRecognizer, T> work, CancellationToken cancellationToken)
     {
-        var (backend, load) = Read(parsed);
+        var request = Read(parsed);
         await using var catalog = Plugins.Load(parsed);
         return await DedicatedThread.RunAsync(() =>
         {
-            using var recognizer = RecognizerLoader.Load(catalog, backend, load, cancellationToken);
+            using var recognizer = RecognizerLoader.Load(catalog, request, cancellationToken);
             return work(recognizer);
         });
+    }
+
+    /// <summary>The folder of a pulled model that is given by its name; what is given otherwise.</summary>
+    private static string? Pulled(string? given)
+    {
+        if (given is null || Directory.Exists(given) || !ModelName.IsValid(given))
+        {
+            return given;
+        }
+
+        var folder = ModelName.FolderIn(DataDirectory.Models(DataDirectory.Resolve(null)), given);
+        return Directory.Exists(folder) ? folder : given;
     }
 
     /// <summary>The demo model's folder, or null where it is not shipped.</summary>
