@@ -141,6 +141,31 @@ public sealed class FunctionalTests : IDisposable
         Assert.Equal(double.PositiveInfinity, odd[1]);
     }
 
+    [Fact]
+    public void Kernels_OnSeveralThreads_EqualOneThread()
+    {
+        // Large enough that each thread gets a share, and sizes that do not divide evenly.
+        Tensor x = Numbers(1, 3, 65), w = Numbers(2, 50_001, 65), b = Numbers(3, 50_001), scores = Numbers(4, 301, 1_001);
+        var before = get_num_threads();
+        try
+        {
+            set_num_threads(1);
+            var one = All();
+            set_num_threads(3);
+            var three = All();
+            for (var i = 0; i < one.Length; i++)
+            {
+                Assert.Equal(Values(one[i]), Values(three[i]));
+            }
+        }
+        finally
+        {
+            set_num_threads(before);
+        }
+
+        Tensor[] All() => [F.linear(x, w, b), F.gelu(scores), F.softmax(scores, -1)];
+    }
+
     public enum Mask
     {
         None,
