@@ -31,6 +31,8 @@ internal sealed class LiveHarness : IAsyncDisposable
 
     public LiveOptions Options { get; }
 
+    public IMeterFactory Meters => _services.GetRequiredService<IMeterFactory>();
+
     public ModelHost Model { get; }
 
     public LiveSessionStore Sessions { get; }

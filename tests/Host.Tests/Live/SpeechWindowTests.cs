@@ -179,6 +179,30 @@ public sealed class SpeechWindowTests : IDisposable
         _window.Append(word);
     }
 
+    [Fact]
+    public void Append_InTheLongRun_AllocatesNothing()
+    {
+        var silence = new float[1600];
+        var speech = new SpokenAudio().Say(1).Samples.Select(sample => sample / 32768f).ToArray();
+        void Minute()
+        {
+            for (var i = 0; i < 60; i++)
+            {
+                _window.Append(speech);
+                _window.Append(silence);
+                while (_window.Next(flush: false, stalled: true) is { } request)
+                {
+                    Answer(request);
+                }
+            }
+        }
+
+        Minute();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Minute();
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
     private static List<(long, long)> Reference(short[] audio)
     {
         using var window = new SpeechWindow(LiveHarness.ShortPauses(), Rate, new EnergyVoiceActivityDetector(Rate));
