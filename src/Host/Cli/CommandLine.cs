@@ -68,6 +68,8 @@ internal static class CommandLine
         StreamCommand.Create(),
         TranscribeCommand.Create(),
         ModelsCommand.Create(),
+        AdaptersCommand.Create(),
+        ExportCommand.Create(),
         BenchCommand.Create(),
         DoctorCommand.Create(),
         InspectCommand.Create(),
