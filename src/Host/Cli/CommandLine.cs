@@ -70,6 +70,8 @@ internal static class CommandLine
         TrainCommand.Create(),
         EvaluateCommand.Create(),
         ModelsCommand.Create(),
+        AdaptersCommand.Create(),
+        ExportCommand.Create(),
         BenchCommand.Create(),
         DoctorCommand.Create(),
         InspectCommand.Create(),

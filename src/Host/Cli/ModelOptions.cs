@@ -70,6 +70,13 @@ internal sealed class ModelOptions
             return null;
         }
 
+        return FindAdapter(parsed, adapter);
+    }
+
+    /// <summary>The folder of an adapter: the folder of that name, else the one of that id in the data folder.</summary>
+    /// <exception cref="AsrException">There is none.</exception>
+    public string FindAdapter(ParseResult parsed, string adapter)
+    {
         if (Directory.Exists(adapter))
         {
             return Path.GetFullPath(adapter);
@@ -79,7 +86,7 @@ internal sealed class ModelOptions
         var stored = adapter is "." or ".." || adapter.AsSpan().IndexOfAny('/', '\\') >= 0 ? null : Path.Combine(folder, adapter);
         return stored is not null && Directory.Exists(stored)
             ? stored
-            : throw new AsrException($"--adapter {adapter}: there is no such folder, and no adapter of that id in {folder}");
+            : throw new AsrException($"adapter {adapter}: there is no such folder, and no adapter of that id in {folder}");
     }
 
     /// <summary>The folder of the model, for verbs that read its files alone.</summary>
