@@ -71,7 +71,7 @@ internal sealed class GradientPass
         var states = _model.Encoder.Forward(Upload(batch), mode);
         var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
         var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, mode);
-        var hidden = _model.Decoder.Forward(_model.Decoder.Embed(tokens.Ids, tokens.Positions, batch.Batch), batch.Batch, context, mode);
+        var hidden = _model.Decoder.Forward(_model.Decoder.Embed(tokens.Ids, tokens.Positions, batch.Batch, mode), batch.Batch, context, mode);
         return Logits(hidden, tokens, mode) is { } logits
             ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum, label_smoothing: _options.LabelSmoothing).ToDouble()
             : 0;
@@ -211,11 +211,8 @@ internal sealed class GradientPass
         return _model.Decoder.Project(hidden.index_select(0, tokens.Counting), 1, mode).to(ScalarType.Float32);
     }
 
-    private Tensor Embed(DecoderTokens tokens, int batch)
-    {
-        var embeddings = _model.Decoder.Embed(tokens.Ids, tokens.Positions, batch, tokens.IsPadding);
-        return ForwardMode.Drop(embeddings, _mode.Dropout);
-    }
+    private Tensor Embed(DecoderTokens tokens, int batch) =>
+        _model.Decoder.Embed(tokens.Ids, tokens.Positions, batch, _mode, tokens.IsPadding);
 
     private Tensor Upload(MicroBatch batch)
     {

@@ -114,7 +114,7 @@ internal sealed class ModelOptions
             return given;
         }
 
-        var folder = ModelName.FolderIn(DataDirectory.Models(DataDirectory.Resolve(null)), given);
+        var folder = ModelName.FolderIn(Host.DataDirectory.Models(Host.DataDirectory.Resolve(null)), given);
         return Directory.Exists(folder) ? folder : given;
     }
 
