@@ -62,6 +62,7 @@ internal static class CommandLine
         StreamCommand.Create(),
         TranscribeCommand.Create(),
         EvaluateCommand.Create(),
+        SynthesizeCommand.Create(),
         ModelsCommand.Create(),
         BenchCommand.Create(),
         DoctorCommand.Create(),
