@@ -21,8 +21,8 @@ say "the solution (artifacts/build.log)"
 if [ "${1:-}" = --tests ]; then
   run dotnet build AsrPlatform.sln -v minimal -nologo
 else
-  for project in src/Host/Host.csproj bindings/*/*.csproj plugins/*/*.csproj; do
-    [ -e "$project" ] || continue
+  # Plugins bring the bindings that they refer to.
+  for project in src/Host/Host.csproj plugins/*/*.csproj; do
     run dotnet build "$project" -v minimal -nologo
   done
 fi

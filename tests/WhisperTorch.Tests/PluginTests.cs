@@ -20,6 +20,7 @@ public sealed class PluginTests
         Assert.True(backend.CanLoad(Fixtures.Path("micro"), out var reason), reason);
         Assert.False(backend.CanLoad(Fixtures.Path("audio"), out reason));
         Assert.Contains("config.json", reason);
+        Assert.Contains(services.GetRequiredService<IPluginDiagnostics>().Describe(), item => item.Name == "LibTorch" && item.Value.Contains('.'));
     }
 
     [Theory]

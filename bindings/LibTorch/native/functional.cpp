@@ -1,4 +1,5 @@
 // torch.nn.functional.
+#include "elementwise.h"
 #include "few_rows.h"
 #include "shim.h"
 
@@ -41,6 +42,33 @@ at::Tensor few_rows_linear(Handle input, Handle weight, Handle bias) {
   });
   return result;
 }
+
+// Values that a kernel of ours may work on: nothing records what becomes of them.
+bool simple(const at::Tensor& t) {
+  return shim::elementwise_supported() && plain(t) && t.numel() > 0 && !(c10::GradMode::is_enabled() && t.requires_grad());
+}
+
+// Values for each thread: waking one takes as long as some ten thousand of them.
+constexpr int64_t grain_values = 1 << 15;
+
+void gelu_into(const at::Tensor& from, const at::Tensor& to) {
+  const auto* x = from.data_ptr<float>();
+  auto* y = to.data_ptr<float>();
+  at::parallel_for(0, from.numel(), grain_values, [&](int64_t begin, int64_t end) { shim::gelu(x + begin, y + begin, end - begin); });
+}
+
+at::Tensor fast_softmax(const at::Tensor& t, int64_t dim, Optional<at::ScalarType> dtype) {
+  if (dtype.has_value() || t.dim() == 0 || (dim != -1 && dim != t.dim() - 1) || !simple(t)) return at::softmax(t, dim, dtype);
+  auto result = at::empty_like(t);
+  const auto columns = t.size(-1);
+  const auto* x = t.data_ptr<float>();
+  auto* y = result.data_ptr<float>();
+  const auto grain = std::max<int64_t>(1, grain_values / columns);
+  at::parallel_for(0, t.numel() / columns, grain, [&](int64_t begin, int64_t end) {
+    shim::softmax(x + (begin * columns), y + (begin * columns), end - begin, columns);
+  });
+  return result;
+}
 }  // namespace
 
 ASRT_API Handle asrt_linear(Handle input, Handle weight, Handle bias) {
@@ -63,14 +91,26 @@ ASRT_API Handle asrt_layer_norm(Handle input, const int64_t* shape, int32_t n, H
 
 // The exact form, x * Phi(x), not the tanh approximation.
 ASRT_API Handle asrt_gelu(Handle t) {
-  return guard([&] { return at::gelu(*t); });
+  return guard([&] {
+    if (!simple(*t)) return at::gelu(*t);
+    auto result = at::empty_like(*t);
+    gelu_into(*t, result);
+    return result;
+  });
 }
 ASRT_API int32_t asrt_gelu_(Handle t) {
-  return attempt([&] { at::gelu_(*t); });
+  return attempt([&] {
+    if (!simple(*t)) {
+      at::gelu_(*t);
+      return;
+    }
+    gelu_into(*t, *t);
+    t->unsafeGetTensorImpl()->bump_version();
+  });
 }
 
 ASRT_API Handle asrt_softmax(Handle t, int64_t dim, int32_t dtype) {
-  return guard([&] { return at::softmax(*t, dim, maybe_dtype(dtype)); });
+  return guard([&] { return fast_softmax(*t, dim, maybe_dtype(dtype)); });
 }
 ASRT_API Handle asrt_log_softmax(Handle t, int64_t dim, int32_t dtype) {
   return guard([&] { return at::log_softmax(*t, dim, maybe_dtype(dtype)); });
@@ -98,7 +138,7 @@ ASRT_API Handle asrt_scaled_dot_product_attention(Handle query, Handle key, Hand
       }
       mask->scalar_type() == at::kBool ? scores.masked_fill_(mask->logical_not(), never) : scores.add_(*mask);
     }
-    auto weights = at::softmax(scores, -1);
+    auto weights = fast_softmax(scores, -1, nothing);
     if (dropout > 0) weights = at::dropout(weights, dropout, true);
     return at::matmul(weights, *value);
 #endif

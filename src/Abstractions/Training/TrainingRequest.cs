@@ -1,3 +1,5 @@
+using AsrPlatform.Abstractions.Adapters;
+
 namespace AsrPlatform.Abstractions.Training;
 
 /// <summary>What to train on what.</summary>
@@ -12,7 +14,7 @@ public sealed record TrainingRequest
     /// <summary>Examples to learn from.</summary>
     public required ITrainingDataset Train { get; init; }
 
-    /// <summary>Examples to evaluate on, never trained on; null for none.</summary>
+    /// <summary>Examples to evaluate on, never trained on: when <c>eval-strategy</c> says, or else once at the end. Null for none.</summary>
     public ITrainingDataset? Evaluation { get; init; }
 
     /// <summary>Arguments under the names of Hugging Face's Seq2SeqTrainingArguments in kebab-case, such as <c>learning-rate</c>.</summary>
@@ -34,39 +36,15 @@ public sealed record TrainingRequest
     public int Threads { get; init; }
 }
 
-/// <summary>An adapter to train, under the names of PEFT's LoraConfig.</summary>
+/// <summary>An adapter to train.</summary>
 public sealed record TrainingAdapter
 {
-    /// <summary>PEFT folder whose weights and settings to go on from; null makes a new adapter of the settings below.</summary>
+    /// <summary>Makes, reads and writes adapters of its family; stays the caller's.</summary>
+    public required IAdapterProvider Provider { get; init; }
+
+    /// <summary>An adapter's folder whose weights and settings to go on from; null makes a new adapter of <see cref="ConfigJson"/>.</summary>
     public string? Directory { get; init; }
 
-    /// <summary>Rank, at least 1.</summary>
-    public int R { get; init; } = 8;
-
-    /// <summary>Scale: the delta is multiplied by alpha / r.</summary>
-    public double Alpha { get; init; } = 8;
-
-    /// <summary>Dropout on the adapter's input, 0 ≤ p &lt; 1.</summary>
-    public double Dropout { get; init; }
-
-    /// <summary>Modules to adapt: names or their endings. Empty when <see cref="TargetModulesPattern"/> is given.</summary>
-    public IReadOnlyList<string> TargetModules { get; init; } = [];
-
-    /// <summary>A regular expression that whole module names must match, or <c>all-linear</c>; null for the list.</summary>
-    public string? TargetModulesPattern { get; init; }
-
-    /// <summary>Names or endings of modules that stay as they are.</summary>
-    public IReadOnlyList<string> ExcludeModules { get; init; } = [];
-
-    /// <summary>Names or endings of modules to train whole beside the adapter.</summary>
-    public IReadOnlyList<string> ModulesToSave { get; init; } = [];
-
-    /// <summary>Which biases train: <c>none</c>, <c>all</c> or <c>lora_only</c>.</summary>
-    public string Bias { get; init; } = "none";
-
-    /// <summary>Scales by alpha / √r instead of alpha / r.</summary>
-    public bool UseRslora { get; init; }
-
-    /// <summary>Trains a magnitude a row beside the direction (DoRA).</summary>
-    public bool UseDora { get; init; }
+    /// <summary>Settings of a new adapter: an object with keys of PEFT's <c>adapter_config.json</c>; what is left out has PEFT's default.</summary>
+    public string ConfigJson { get; init; } = "{}";
 }

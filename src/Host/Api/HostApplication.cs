@@ -28,6 +28,12 @@ internal static class HostApplication
             ["Logging:LogLevel:Default"] = "Information",
             ["Logging:LogLevel:Microsoft"] = "Warning",
             ["Logging:LogLevel:System"] = "Warning",
+
+            // The hub logs what is a defect, once; this would log what clients do wrong, with a stack trace each.
+            ["Logging:LogLevel:Microsoft.AspNetCore.SignalR.Internal.DefaultHubDispatcher"] = "None",
+
+            // What stops the start is told in one line by the verb.
+            ["Logging:LogLevel:Microsoft.Extensions.Hosting.Internal.Host"] = "None",
         });
         builder.Configuration.AddEnvironmentVariables("ASR_");
         builder.Configuration.AddInMemoryCollection(settings ?? []);
@@ -81,7 +87,7 @@ internal static class HostApplication
             OnPrepareResponse = static prepared =>
             {
                 var headers = prepared.Context.Response.Headers;
-                headers.ContentSecurityPolicy = "default-src 'self'; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
+                headers.ContentSecurityPolicy = "default-src 'self'; frame-ancestors 'none'";
 
                 // Assets carry a hash of their content in their name, the page itself does not.
                 headers.CacheControl = prepared.File.Name == "index.html" ? "no-cache" : "public, max-age=31536000, immutable";

@@ -33,7 +33,7 @@ internal static class CommandLine
             return await parsed.InvokeAsync(new InvocationConfiguration
             {
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = TimeSpan.FromSeconds(30),
+                ProcessTerminationTimeout = parsed.CommandResult.Command.Name == TrainCommand.Name ? TrainCommand.StopTimeout : TimeSpan.FromSeconds(30),
             });
         }
         catch (AsrException error)
@@ -44,6 +44,12 @@ internal static class CommandLine
         catch (OperationCanceledException)
         {
             await Console.Error.WriteLineAsync("asr: cancelled");
+            return 1;
+        }
+        catch (Exception error) when (Environment.GetEnvironmentVariable("ASR_DEBUG") is not "1")
+        {
+            await Console.Error.WriteLineAsync(
+                $"asr: a defect of the program: {error.GetType().Name}: {error.Message.ReplaceLineEndings(" ")} (ASR_DEBUG=1 shows where; please report it)");
             return 1;
         }
     }
@@ -61,9 +67,12 @@ internal static class CommandLine
         ServeCommand.Create(),
         StreamCommand.Create(),
         TranscribeCommand.Create(),
+        TrainCommand.Create(),
         EvaluateCommand.Create(),
         SynthesizeCommand.Create(),
         ModelsCommand.Create(),
+        AdaptersCommand.Create(),
+        ExportCommand.Create(),
         BenchCommand.Create(),
         DoctorCommand.Create(),
         InspectCommand.Create(),

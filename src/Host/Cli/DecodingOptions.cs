@@ -17,14 +17,14 @@ internal sealed class DecodingOptions
     private readonly Option<string> _algorithm = new("--algorithm") { Description = "openai: sequential windows with fallback; hf: transformers' generate (fallback, thresholds and previous text are off unless given)", HelpName = "NAME", DefaultValueFactory = _ => Defaults.Algorithm };
     private readonly Option<bool> _wordTimestamps = new("--word-timestamps") { Description = "a time and a probability for each word" };
     private readonly Option<bool> _withoutTimestamps = new("--without-timestamps") { Description = "asks the model for text alone" };
-    private readonly Option<double> _temperature = new("--temperature") { Description = "sampling temperature, 0 to 1", DefaultValueFactory = _ => Defaults.Temperature };
+    private readonly Option<double> _temperature = new("--temperature") { Description = "sampling temperature, 0 to 1", HelpName = "X", DefaultValueFactory = _ => Defaults.Temperature };
     private readonly Option<Threshold> _increment = OptionalNumber("--temperature-increment-on-fallback", "rise of the temperature when a window fails a threshold", Defaults.TemperatureIncrementOnFallback);
     private readonly Option<int?> _bestOf = new("--best-of") { Description = "candidates when sampling", HelpName = "N" };
     private readonly Option<int?> _beamSize = new("--beam-size") { Description = "beams at temperature 0; default: greedy", HelpName = "N" };
     private readonly Option<double?> _patience = new("--patience") { Description = "beam search patience", HelpName = "X" };
     private readonly Option<double?> _lengthPenalty = new("--length-penalty") { Description = "length penalty; default: divide by the length", HelpName = "X" };
     private readonly Option<string?> _initialPrompt = new("--initial-prompt") { Description = "text that precedes the audio", HelpName = "TEXT" };
-    private readonly Option<bool> _condition = new("--condition-on-previous-text") { Description = "each window knows the text of the one before", DefaultValueFactory = _ => Defaults.ConditionOnPreviousText, Arity = ArgumentArity.ExactlyOne };
+    private readonly Option<bool> _condition = new("--condition-on-previous-text") { Description = "each window knows the text of the one before", HelpName = "true|false", DefaultValueFactory = _ => Defaults.ConditionOnPreviousText, Arity = ArgumentArity.ExactlyOne };
     private readonly Option<Threshold> _compression = OptionalNumber("--compression-ratio-threshold", "a window whose text compresses better than this failed", Defaults.CompressionRatioThreshold);
     private readonly Option<Threshold> _logProbability = OptionalNumber("--logprob-threshold", "a window whose mean log probability is lower failed", Defaults.LogProbabilityThreshold);
     private readonly Option<Threshold> _noSpeech = OptionalNumber("--no-speech-threshold", "above this probability, and with a low log probability, a window is silence", Defaults.NoSpeechThreshold);
@@ -143,5 +143,8 @@ internal sealed class DecodingOptions
     }
 
     /// <summary>A number that can be switched off; the parser takes a null result for a failure, so that null needs a wrapper.</summary>
-    private sealed record Threshold(double? Value);
+    private sealed record Threshold(double? Value)
+    {
+        public override string ToString() => Value?.ToString(CultureInfo.InvariantCulture) ?? "none";
+    }
 }

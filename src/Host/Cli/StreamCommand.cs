@@ -17,7 +17,7 @@ internal static class StreamCommand
     public static Command Create()
     {
         var file = new Argument<string>("FILE") { Description = "an audio file (any format that ffmpeg reads)" };
-        var url = new Option<Uri?>("--url") { Description = "a running host, such as http://127.0.0.1:5080; default: a session in this process", HelpName = "URL" };
+        var url = new Option<string?>("--url") { Description = "a running host, such as http://127.0.0.1:5080; default: a session in this process", HelpName = "URL" };
         var pace = new Option<double>("--pace") { Description = "seconds of audio sent a second; 0 is as fast as it is taken", HelpName = "X", DefaultValueFactory = _ => 1.0 };
         var language = new Option<string?>("--language") { Description = "language code; default: detected", HelpName = "xx" };
         var task = new Option<string>("--task") { Description = "transcribe or translate", HelpName = "TASK", DefaultValueFactory = _ => "transcribe" };
@@ -35,7 +35,8 @@ internal static class StreamCommand
         model.AddTo(command);
         pace.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<double>() is not (>= 0 and <= 1000))
+            if (result.Tokens.Count > 0
+                && !(double.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value is >= 0 and <= 1000))
             {
                 result.AddError("--pace must be 0 … 1000");
             }
@@ -45,11 +46,11 @@ internal static class StreamCommand
             using var audio = AudioFile.Open(parsed.GetValue(file)!);
             var request = new StartSessionRequest { Language = parsed.GetValue(language), Task = parsed.GetValue(task) };
             ISink sink = parsed.GetValue(json) ? new JsonSink(Console.Out) : new TextSink(Console.Out);
-            if (parsed.GetValue(url) is { } host)
+            if (parsed.GetValue(url) is { } address)
             {
-                if (!host.IsAbsoluteUri || (host.Scheme != Uri.UriSchemeHttp && host.Scheme != Uri.UriSchemeHttps))
+                if (!Uri.TryCreate(address, UriKind.Absolute, out var host) || (host.Scheme != Uri.UriSchemeHttp && host.Scheme != Uri.UriSchemeHttps))
                 {
-                    throw new AsrException($"--url {host}: give an address such as http://127.0.0.1:5080");
+                    throw new AsrException($"--url {address}: give an address such as http://127.0.0.1:5080");
                 }
 
                 await using var client = await LiveClient.ConnectAsync(host, cancellationToken);
@@ -57,11 +58,11 @@ internal static class StreamCommand
                 return 0;
             }
 
-            var (backend, load) = model.Read(parsed);
+            var loading = model.Read(parsed);
             await using var plugins = model.Plugins.Load(parsed);
             var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
             builder.Configuration.AddEnvironmentVariables("ASR_");
-            builder.Services.AddLive(() => RecognizerLoader.Load(plugins, backend, load, cancellationToken), builder.Configuration);
+            builder.Services.AddLive(() => RecognizerLoader.Load(plugins, loading, cancellationToken), builder.Configuration);
             using var live = builder.Build();
             await live.StartAsync(cancellationToken);
             try

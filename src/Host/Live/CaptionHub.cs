@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.SignalR;
 namespace AsrPlatform.Host.Live;
 
 /// <summary>The SignalR hub <c>/hubs/captions</c>; docs/live-protocol.md is its contract.</summary>
-internal sealed class CaptionHub(LiveSessionStore sessions) : Hub
+internal sealed class CaptionHub(LiveSessionStore sessions, ILogger<CaptionHub> logger) : Hub
 {
     public const string Route = "/hubs/captions";
 
@@ -36,8 +36,11 @@ internal sealed class CaptionHub(LiveSessionStore sessions) : Hub
     public Task<CaptionUpdate> SubmitCorrection(Correction correction) =>
         Guard(() => Task.FromResult(sessions.Get(correction.SessionId).Correct(correction)));
 
-    /// <summary>What the user can act on reaches the client with its message; SignalR hides the rest.</summary>
-    private static async Task<T> Guard<T>(Func<Task<T>> call)
+    /// <summary>
+    /// What the user can act on reaches the client with its message. The rest is a defect: logged here, hidden by SignalR, whose own log
+    /// of failed calls is off because it takes the first for the second.
+    /// </summary>
+    private async Task<T> Guard<T>(Func<Task<T>> call)
     {
         try
         {
@@ -47,9 +50,13 @@ internal sealed class CaptionHub(LiveSessionStore sessions) : Hub
         {
             throw new HubException(error.Message);
         }
+        catch (Exception error) when (LogDefect(error))
+        {
+            throw;
+        }
     }
 
-    private static async IAsyncEnumerable<T> Guard<T>(
+    private async IAsyncEnumerable<T> Guard<T>(
         Func<CancellationToken, IAsyncEnumerable<T>> open,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -70,6 +77,10 @@ internal sealed class CaptionHub(LiveSessionStore sessions) : Hub
                 {
                     throw new HubException(error.Message);
                 }
+                catch (Exception error) when (LogDefect(error))
+                {
+                    throw;
+                }
 
                 yield return items.Current;
             }
@@ -81,5 +92,17 @@ internal sealed class CaptionHub(LiveSessionStore sessions) : Hub
                 await items.DisposeAsync();
             }
         }
+    }
+
+    /// <summary>An exception filter that never catches: it logs before the stack unwinds.</summary>
+    private bool LogDefect(Exception error)
+    {
+        // Those of a sender or viewer that is gone are none.
+        if (error is not (OperationCanceledException or HubException))
+        {
+            logger.LogError(error, "A call of the hub failed");
+        }
+
+        return false;
     }
 }

@@ -14,8 +14,11 @@ internal sealed class EnergyVoiceActivityDetector : IVoiceActivityDetector
 
     private const int Blocks = 6;
 
-    /// <summary>Taken for the noise until the stream was heard for <see cref="FloorSeconds"/>: a stream may begin in the middle of a word.</summary>
+    /// <summary>No noise is above this until the stream was heard for two blocks (a second): it may begin in the middle of a word.</summary>
     private const float InitialFloorDecibels = -50;
+
+    /// <summary>The floor is never below this: in gated or synthetic audio the gaps between words are digital silence.</summary>
+    private const float LowestFloorDecibels = -60;
 
     /// <summary>Below this it is silence whatever the floor is: quiet speech into a microphone is above −50 dBFS.</summary>
     private const float SilenceDecibels = -55;
@@ -27,6 +30,7 @@ internal sealed class EnergyVoiceActivityDetector : IVoiceActivityDetector
     private readonly int _framesPerBlock;
     private int _block;
     private int _frame;
+    private int _heard;
     private float _smoothed = float.NaN;
     private bool _speaking;
 
@@ -34,7 +38,7 @@ internal sealed class EnergyVoiceActivityDetector : IVoiceActivityDetector
     {
         FrameSamples = Math.Max(1, sampleRateHz * 32 / 1000);
         _framesPerBlock = (int)Math.Ceiling(FloorSeconds / Blocks * sampleRateHz / FrameSamples);
-        Array.Fill(_minima, InitialFloorDecibels);
+        Array.Fill(_minima, float.PositiveInfinity);
     }
 
     public int FrameSamples { get; }
@@ -44,8 +48,22 @@ internal sealed class EnergyVoiceActivityDetector : IVoiceActivityDetector
         var power = TensorPrimitives.SumOfSquares(frame) / frame.Length;
         var decibels = 10 * MathF.Log10(power + 1e-10f);
 
-        // The floor is the minimum of a smoothed level: single quiet frames of noise are far below its mean.
+        Track(Math.Max(decibels, LowestFloorDecibels));
+        var floor = TensorPrimitives.Min<float>(_minima);
+        if (_heard < 2 * _framesPerBlock)
+        {
+            floor = Math.Min(floor, InitialFloorDecibels);
+        }
+
+        _speaking = decibels > SilenceDecibels && decibels - floor > (_speaking ? OnsetDecibels / 2 : OnsetDecibels);
+        return _speaking;
+    }
+
+    private void Track(float decibels)
+    {
+        // The minimum of a smoothed level: single quiet frames of noise are far below its mean.
         _smoothed = float.IsNaN(_smoothed) ? decibels : _smoothed + (0.4f * (decibels - _smoothed));
+        _heard = Math.Min(_heard + 1, 2 * _framesPerBlock);
         if (++_frame > _framesPerBlock)
         {
             _frame = 1;
@@ -56,9 +74,5 @@ internal sealed class EnergyVoiceActivityDetector : IVoiceActivityDetector
         {
             _minima[_block] = Math.Min(_minima[_block], _smoothed);
         }
-
-        var above = decibels - TensorPrimitives.Min<float>(_minima);
-        _speaking = decibels > SilenceDecibels && above > (_speaking ? OnsetDecibels / 2 : OnsetDecibels);
-        return _speaking;
     }
 }

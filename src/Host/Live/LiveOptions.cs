@@ -13,8 +13,11 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// <summary>New audio after which an utterance is decoded again. Default 1 s, 0.1 s … 30 s.</summary>
     public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Silence that ends an utterance and commits it. Default 0.6 s (server VADs use 0.5 s), 0.1 s … 10 s.</summary>
-    public TimeSpan PauseDuration { get; set; } = TimeSpan.FromSeconds(0.6);
+    /// <summary>
+    /// Silence that ends an utterance and commits it. Default 1.2 s, as sherpa-onnx ends one after text: speakers pause for a second in
+    /// the middle of a sentence, and a sentence cut there is decoded without its context. 0.1 s … 10 s.
+    /// </summary>
+    public TimeSpan PauseDuration { get; set; } = TimeSpan.FromSeconds(1.2);
 
     /// <summary>Audio kept before the first speech of an utterance. Default 0.5 s, 0 … 5 s.</summary>
     public TimeSpan PreRoll { get; set; } = TimeSpan.FromSeconds(0.5);
@@ -25,7 +28,7 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// <summary>Longest utterance: speech without a pause is committed in parts of this length. Default 30 s (Whisper's window), 5 s … 30 s.</summary>
     public TimeSpan MaximumWindow { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Audio accepted beyond <see cref="MaximumWindow"/> while the recogniser lags; then senders wait. Default 10 s, 1 s … 10 min.</summary>
+    /// <summary>Audio accepted beyond <see cref="MaximumWindow"/> while the recogniser lags; then senders wait. Default 10 s, 2 s … 10 min (a chunk must fit: up to 1 s at 8 kHz).</summary>
     public TimeSpan MaximumAhead { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Sessions at a time. Default 64, 1 … 10,000.</summary>
@@ -64,7 +67,7 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
         Check(nameof(PreRoll), options.PreRoll, 0, 5);
         Check(nameof(MinimumSpeech), options.MinimumSpeech, 0, 2);
         Check(nameof(MaximumWindow), options.MaximumWindow, 5, 30);
-        Check(nameof(MaximumAhead), options.MaximumAhead, 1, 600);
+        Check(nameof(MaximumAhead), options.MaximumAhead, 2, 600);
         Check(nameof(IdleTimeout), options.IdleTimeout, 1, 86_400);
         Check(nameof(KeepEnded), options.KeepEnded, 0, 86_400);
         Check(nameof(ShutdownTimeout), options.ShutdownTimeout, 0, 600);

@@ -7,6 +7,7 @@ using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Serving;
 
 namespace AsrPlatform.Host.Live;
@@ -24,6 +25,9 @@ internal sealed class LiveSession : IAsyncDisposable
     /// <summary>Longest text of a correction, in characters; a window of 30 s holds some 600.</summary>
     private const int MaximumTextLength = 4000;
 
+    /// <summary>Samples that leave the resampler at once; also more than it holds back until the end (some hundred).</summary>
+    private const int ResampledBlock = 2048;
+
     /// <summary>A full window is cut at the end of a decoded segment when at least this much of it is settled by that.</summary>
     private const double MinimumCutSeconds = 5;
 
@@ -33,9 +37,14 @@ internal sealed class LiveSession : IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _ingress = new(1);
     private readonly SpeechWindow _window;
+
+    /// <summary>From the sender's sample rate to the recogniser's; null when they are the same. The window counts the recogniser's samples.</summary>
+    private readonly Resampler? _resampler;
+    private readonly float[] _resampled = [];
     private readonly CaptionLog _log;
     private readonly ModelHost _model;
     private readonly RecognizerInfo _recognizer;
+    private string _adapterVersion; // of the newest decoding; whatever is published comes from it
     private readonly LiveOptions _options;
     private readonly LiveMetrics _metrics;
     private readonly TimeProvider _time;
@@ -91,6 +100,7 @@ internal sealed class LiveSession : IAsyncDisposable
         Id = id;
         Settings = settings;
         _recognizer = recognizer;
+        _adapterVersion = recognizer.AdapterVersion;
         _model = model;
         _window = window;
         _options = options;
@@ -98,6 +108,12 @@ internal sealed class LiveSession : IAsyncDisposable
         _time = time;
         _logger = logger;
         _log = new CaptionLog(options.ViewerQueue);
+        if (settings.SampleRateHz != recognizer.SampleRateHz)
+        {
+            _resampler = new Resampler(settings.SampleRateHz, recognizer.SampleRateHz);
+            _resampled = new float[ResampledBlock];
+        }
+
         StartedAt = time.GetUtcNow();
         _lastActivity = time.GetTimestamp();
         _stallTimer = time.CreateTimer(static state => ((LiveSession)state!).OnTick(), this, options.UpdateInterval, options.UpdateInterval);
@@ -455,10 +471,10 @@ internal sealed class LiveSession : IAsyncDisposable
                     RequireNoGap(position);
                     var known = (int)Math.Min(_acknowledged - position, samples.Length);
                     var fresh = samples[known..];
-                    appended = fresh.Length <= _window.Free;
+                    appended = Fits(fresh.Length);
                     if (appended && fresh.Length > 0)
                     {
-                        _window.Append(fresh.Span);
+                        Append(fresh.Span);
                         _acknowledged += fresh.Length;
                         _stalled = false;
                         due = _window.Next(_flush, _stalled) is not null;
@@ -483,6 +499,30 @@ internal sealed class LiveSession : IAsyncDisposable
         finally
         {
             _ingress.Release();
+        }
+    }
+
+    private bool Fits(int count) => _resampler is null
+        ? count <= _window.Free
+        : Resampler.OutputLength(count, Settings.SampleRateHz, _recognizer.SampleRateHz) + ResampledBlock <= _window.Free;
+
+    private void Append(ReadOnlySpan<float> samples)
+    {
+        if (_resampler is null)
+        {
+            _window.Append(samples);
+            return;
+        }
+
+        _resampler.Write(samples);
+        AppendResampled();
+    }
+
+    private void AppendResampled()
+    {
+        while (_resampler!.Read(_resampled) is > 0 and var count)
+        {
+            _window.Append(_resampled.AsSpan(0, count));
         }
     }
 
@@ -523,6 +563,12 @@ internal sealed class LiveSession : IAsyncDisposable
         await _sendersGone.Task;
         lock (_gate)
         {
+            if (_resampler is not null && _state == SessionState.Ending)
+            {
+                _resampler.Complete();
+                AppendResampled();
+            }
+
             _flush = true;
         }
 
@@ -668,12 +714,15 @@ internal sealed class LiveSession : IAsyncDisposable
             {
                 Language = Settings.Language,
                 Task = Settings.Task,
+                Adapter = Settings.Adapter,
                 WordTimestamps = true,
                 ConditionOnPreviousText = false,
-                // What is shown for a second is not worth up to five more decodings; what stays is.
-                TemperatureIncrementOnFallback = reason == DecodeReason.Update ? null : 0.2,
+                // What is shown for a second is not worth another decoding; what stays is worth two (temperatures 0.4 and 0.8).
+                TemperatureIncrementOnFallback = reason == DecodeReason.Update ? null : 0.4,
             };
-            return await _model.TranscribeAsync(new MemoryAudioSource(samples.AsMemory(0, count), _recognizer.SampleRateHz), options, _abort.Token);
+            var result = await _model.TranscribeAsync(new MemoryAudioSource(samples.AsMemory(0, count), _recognizer.SampleRateHz), options, _abort.Token);
+            _adapterVersion = result.AdapterVersion ?? _recognizer.AdapterVersion;
+            return result;
         }
         finally
         {
@@ -705,6 +754,14 @@ internal sealed class LiveSession : IAsyncDisposable
 
     private void Publish(CaptionState state, string text, IReadOnlyList<CaptionWord> words, string? language, long start, long end)
     {
+        long received;
+        long acknowledged;
+        lock (_gate)
+        {
+            received = _window.Received;
+            acknowledged = _acknowledged;
+        }
+
         _log.Publish(new CaptionUpdate
         {
             SessionId = Id,
@@ -715,15 +772,10 @@ internal sealed class LiveSession : IAsyncDisposable
             Text = text,
             Words = words,
             Language = language ?? Settings.Language,
-            AdapterVersion = _recognizer.AdapterVersion,
-            StartSample = start,
-            EndSample = end,
+            AdapterVersion = _adapterVersion,
+            StartSample = Math.Min(Resampler.OutputLength(start, _recognizer.SampleRateHz, Settings.SampleRateHz), acknowledged),
+            EndSample = Math.Min(Resampler.OutputLength(end, _recognizer.SampleRateHz, Settings.SampleRateHz), acknowledged),
         });
-        long received;
-        lock (_gate)
-        {
-            received = _window.Received;
-        }
 
         _metrics.Published(state, (double)(received - end) / _recognizer.SampleRateHz);
     }

@@ -14,6 +14,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     private const int LowestSampleRateHz = 8_000;
     private const int HighestSampleRateHz = 192_000;
     private const int LongestId = 64;
+    private const int MostNames = 10;
 
     private static readonly SearchValues<char> IdCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
@@ -61,7 +62,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">It cannot be started; the message says why.</exception>
     public async Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken)
     {
-        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task));
+        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter);
         if (request.SessionId is { } id)
         {
             RequireId(id);
@@ -230,17 +231,12 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             throw new AsrException($"{request.SampleRateHz} samples per second cannot be taken: send {LowestSampleRateHz} to {HighestSampleRateHz}");
         }
 
-        if (request.SampleRateHz != recognizer.SampleRateHz)
-        {
-            throw new AsrException($"{request.SampleRateHz} samples per second cannot be taken yet: send {recognizer.SampleRateHz}");
-        }
-
         if (request.Language is { } language && recognizer.Languages.Count > 0 && !recognizer.Languages.Contains(language, StringComparer.Ordinal))
         {
-            throw new AsrException($"the model {recognizer.Name} does not know the language '{Shown(language)}'; it knows {string.Join(", ", recognizer.Languages)}");
+            throw new AsrException($"the model {recognizer.Name} does not know the language '{Shown(language)}'; it knows {string.Join(", ", recognizer.Languages.Take(MostNames))}{(recognizer.Languages.Count > MostNames ? ", …" : "")}");
         }
 
-        if (request.Adapter is not (null or "active" or "none"))
+        if (request.Adapter is not (null or "active" or "none") && !recognizer.Adapters.Contains(request.Adapter, StringComparer.Ordinal))
         {
             throw new AsrException($"there is no adapter '{Shown(request.Adapter)}'");
         }

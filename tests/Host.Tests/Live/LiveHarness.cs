@@ -31,6 +31,8 @@ internal sealed class LiveHarness : IAsyncDisposable
 
     public LiveOptions Options { get; }
 
+    public IMeterFactory Meters => _services.GetRequiredService<IMeterFactory>();
+
     public ModelHost Model { get; }
 
     public LiveSessionStore Sessions { get; }
@@ -39,7 +41,7 @@ internal sealed class LiveHarness : IAsyncDisposable
 
     public static async Task<LiveHarness> StartAsync(ISpeechRecognizer? recognizer, LiveOptions? options = null, TimeProvider? time = null)
     {
-        var harness = new LiveHarness(recognizer, options ?? new LiveOptions(), time ?? TimeProvider.System);
+        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System);
         await harness.Model.StartAsync(Cancelled);
         await harness.Sessions.StartAsync(Cancelled);
         if (recognizer is ToneRecognizer tones)
@@ -51,6 +53,9 @@ internal sealed class LiveHarness : IAsyncDisposable
 
         return harness;
     }
+
+    /// <summary>Options under which a second of silence ends an utterance.</summary>
+    public static LiveOptions ShortPauses() => new() { PauseDuration = TimeSpan.FromSeconds(0.6) };
 
     /// <summary>A new session.</summary>
     public async Task<LiveSession> OpenAsync(string? id = null)

@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
+using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Live;
 using Microsoft.Extensions.Time.Testing;
 using static AsrPlatform.Host.Tests.Live.LiveHarness;
@@ -93,6 +94,37 @@ public sealed class LiveSessionTests
         await session.EndAsync(Cancelled);
         Assert.Equal("w1 w2 w3 w4", Assert.Single(session.Captions).Text);
         Assert.Equal(audio.Length, session.Position.AcknowledgedSamples);
+    }
+
+    [Theory]
+    [InlineData(8_000)]
+    [InlineData(44_100)]
+    [InlineData(48_000)]
+    public async Task Receive_AudioOfAnotherRate_IsHeardAndCaptionedInItsOwnSamples(int sampleRateHz)
+    {
+        using var recognizer = new ToneRecognizer();
+        await using var live = await StartAsync(recognizer);
+        var position = await live.Sessions.StartSessionAsync(new StartSessionRequest { SampleRateHz = sampleRateHz }, Cancelled);
+        var session = live.Sessions.Get(position.SessionId);
+        var audio = new SpokenAudio().Say(1, 2, 3, 4, 5).Silence(1).Say(6, 7, 8).Samples;
+        var resampled = new List<short>();
+        var converter = new Resampler(SpokenAudio.SampleRateHz, sampleRateHz);
+        converter.Write([.. audio.Select(sample => sample / 32768f)]);
+        converter.Complete();
+        var block = new float[1000];
+        while (converter.Read(block) is > 0 and var count)
+        {
+            resampled.AddRange(block.Take(count).Select(sample => (short)Math.Clamp(sample * 32768, short.MinValue, short.MaxValue)));
+        }
+
+        Assert.Equal(resampled.Count, await SendAsync(session, 0, Chunks(resampled.ToArray(), 999)));
+        await session.EndAsync(Cancelled);
+
+        // A square wave loses its edges on the way: how high it still is decides which word is read, so only times and counts are sure.
+        Assert.Equal([5, 3], session.Captions.Select(caption => caption.Words.Count));
+        Assert.Equal(resampled.Count, session.Captions[1].EndSample);
+        Assert.InRange(session.Captions[1].StartSample / (double)sampleRateHz, 1.9, 2.2);
+        Assert.InRange(session.Captions[1].Words[0].Start, 2.45, 2.55);
     }
 
     [Fact]
@@ -295,13 +327,13 @@ public sealed class LiveSessionTests
         using var recognizer = new ToneRecognizer();
         await using var live = await StartAsync(recognizer, time: time);
         var session = await live.OpenAsync();
-        await SendAsync(session, new SpokenAudio().Say(1, 2));
+        await SendAsync(session, new SpokenAudio().Say(1));
         time.Advance(TimeSpan.FromSeconds(1));
         Assert.Empty(session.Captions);
         time.Advance(TimeSpan.FromSeconds(1));
         await EventuallyAsync(() => session.Captions.Length == 1, "a tentative caption");
         time.Advance(TimeSpan.FromSeconds(5));
-        Assert.Equal("w1 w2", session.Captions[0].Text);
+        Assert.Equal("w1", session.Captions[0].Text);
         Assert.Single(recognizer.Calls);
     }
 

@@ -6,7 +6,7 @@ public sealed class SpeechWindowTests : IDisposable
 {
     private const int Rate = SpokenAudio.SampleRateHz;
 
-    private readonly SpeechWindow _window = new(new LiveOptions(), Rate, new EnergyVoiceActivityDetector(Rate));
+    private readonly SpeechWindow _window = new(LiveHarness.ShortPauses(), Rate, new EnergyVoiceActivityDetector(Rate));
 
     public void Dispose() => _window.Dispose();
 
@@ -179,9 +179,33 @@ public sealed class SpeechWindowTests : IDisposable
         _window.Append(word);
     }
 
+    [Fact]
+    public void Append_InTheLongRun_AllocatesNothing()
+    {
+        var silence = new float[1600];
+        var speech = new SpokenAudio().Say(1).Samples.Select(sample => sample / 32768f).ToArray();
+        void Minute()
+        {
+            for (var i = 0; i < 60; i++)
+            {
+                _window.Append(speech);
+                _window.Append(silence);
+                while (_window.Next(flush: false, stalled: true) is { } request)
+                {
+                    Answer(request);
+                }
+            }
+        }
+
+        Minute();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Minute();
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
     private static List<(long, long)> Reference(short[] audio)
     {
-        using var window = new SpeechWindow(new LiveOptions(), Rate, new EnergyVoiceActivityDetector(Rate));
+        using var window = new SpeechWindow(LiveHarness.ShortPauses(), Rate, new EnergyVoiceActivityDetector(Rate));
         window.Append(audio.Select(sample => sample / 32768f).ToArray());
         List<(long, long)> cuts = [];
         while (window.Next(flush: true, stalled: false) is { } request)

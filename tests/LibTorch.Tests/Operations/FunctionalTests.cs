@@ -91,6 +91,56 @@ public sealed class FunctionalTests : IDisposable
         Close([0, 1], F.softmax(tensor(new[] { double.NegativeInfinity, 3 }), 0));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(15)]
+    [InlineData(16)]
+    [InlineData(53)]
+    [InlineData(1500)]
+    public void Softmax_OfFloats_EqualsTheReferenceForAnyLength(int columns)
+    {
+        // Wide enough that most terms vanish; a row of large numbers must not overflow, a masked value weighs exactly nothing.
+        var x = Doubles(1, 3, columns).Select((v, i) => (float)(40 * v) + (i < columns ? 1e4f : 0f)).Select(v => (double)v).ToArray();
+        x[^1] = columns > 1 ? double.NegativeInfinity : x[^1];
+        double[] expected = [.. Enumerable.Range(0, 3).SelectMany(row => Reference.Softmax(x.AsSpan(row * columns, columns)))];
+        foreach (var recording in new[] { false, true })
+        {
+            using var mode = set_grad_enabled(recording);
+            var t = tensor(x, [3, columns], float32);
+            var soft = F.softmax(t, -1);
+            Close(expected, [3, columns], soft, 1e-6);
+            Close(expected, F.softmax(t.t().contiguous().t(), -1), 1e-6);
+            if (columns > 1)
+            {
+                Assert.Equal(0, Values(soft)[^1]);
+            }
+        }
+
+        x[1 % columns] = double.NaN;
+        Assert.All(Values(F.softmax(tensor(x, [3, columns], float32), -1))[..columns], value => Assert.True(double.IsNaN(value)));
+    }
+
+    [Fact]
+    public void Gelu_OfFloats_EqualsTheReference()
+    {
+        double[] x = [.. Enumerable.Range(-1213, 2427).Select(i => (double)(float)(i * 0.0049)), 50, -50, 1e4, -1e4];
+        var expected = Array.ConvertAll(x, Reference.Gelu);
+        foreach (var recording in new[] { false, true })
+        {
+            using var mode = set_grad_enabled(recording);
+            var t = tensor(x, dtype: float32);
+            Close(expected, F.gelu(t), 1.5e-6);
+            Close(x, t);
+            Assert.Same(t, t.gelu_());
+            Close(expected, t, 1.5e-6);
+            Close(expected, tensor(x, dtype: float32).repeat_interleave(2)[TensorIndex.Slice(0, null, 2)].gelu_(), 1.5e-6);
+        }
+
+        var odd = Values(F.gelu(tensor(new[] { float.NaN, float.PositiveInfinity })));
+        Assert.True(double.IsNaN(odd[0]));
+        Assert.Equal(double.PositiveInfinity, odd[1]);
+    }
+
     public enum Mask
     {
         None,

@@ -5,11 +5,11 @@ using AsrPlatform.Whisper.Decoding;
 
 namespace AsrPlatform.Whisper.Tests.Decoding;
 
-/// <summary>The fixtures' checkpoint on the reference model, loaded once for all tests of a class.</summary>
+/// <summary>The fixtures' checkpoint on the test project's backend, loaded once for all tests of a class.</summary>
 public sealed class MicroRecognizer : IDisposable
 {
     private readonly Lazy<WhisperRecognizer> _recognizer = new(() =>
-        WhisperRecognizer.Load(new ReferenceBackend(), new ModelLoadOptions { ModelDirectory = Fixtures.Path("micro") }));
+        WhisperRecognizer.Load(ParityBackend.Create(), new ModelLoadOptions { ModelDirectory = Fixtures.Path("micro") }));
 
     public WhisperRecognizer Recognizer => _recognizer.Value;
 

@@ -21,3 +21,9 @@ internal sealed class ReferenceBackend : ISeq2SeqBackend
 
     public ISeq2SeqModel CreateRandom(string configJson, ModelLoadOptions options) => throw new NotSupportedException();
 }
+
+/// <summary>The backend that the decoding parity tests of this project run on; other projects compile the same tests with their own.</summary>
+internal static class ParityBackend
+{
+    public static ISeq2SeqBackend Create() => new ReferenceBackend();
+}

@@ -11,7 +11,9 @@ export class CaptionsView {
     private readonly empty: HTMLElement,
   ) {}
 
-  clear(): void {
+  /** Forgets everything; what is shown until the first caption. */
+  clear(hint: string): void {
+    this.empty.textContent = hint;
     this.segments.clear();
     this.lines.replaceChildren();
     this.tentative.textContent = "";

@@ -166,11 +166,12 @@ function showSession(id: string): void {
 }
 
 let running: Source | null = null;
+let ready = false;
 
 async function caption(source: Source, withProgress: boolean): Promise<void> {
   running = source;
   message.hidden = true;
-  view.clear();
+  view.clear("Listening…");
   progress.hidden = !withProgress;
   progress.value = 0;
   refreshButtons();
@@ -190,8 +191,8 @@ async function caption(source: Source, withProgress: boolean): Promise<void> {
 }
 
 function refreshButtons(): void {
-  play.disabled = running !== null || !file.files?.length;
-  microphone.disabled = running !== null;
+  play.disabled = !ready || running !== null || !file.files?.length;
+  microphone.disabled = !ready || running !== null;
   stop.disabled = running === null;
 }
 
@@ -199,6 +200,8 @@ async function showReadiness(): Promise<void> {
   const answer = (await (await fetch("health/ready")).json()) as Readiness;
   element("missing").hidden = answer.status !== 503 || answer.detail === undefined;
   if (answer.status === "ready") {
+    ready = true;
+    refreshButtons();
     element("model").textContent = `${answer.model} · ${answer.backend}`;
     const codes = answer.languages ?? [];
     const names = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" });
@@ -237,7 +240,8 @@ void showReadiness().catch(showError);
 const watched = new URLSearchParams(location.search).get("session");
 if (watched) {
   element("controls").hidden = true;
-  element("empty").textContent = "Watching: captions appear here as they are spoken.";
+  element("latencies").hidden = true;
+  view.clear("Watching: captions appear here as they are spoken.");
   showConnection("waiting", "connecting…");
   new Session().view(watched).then(
     () => showConnection("ended", "session ended"),

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
@@ -40,19 +41,19 @@ internal sealed class LiveClient : IAsyncDisposable
         var hub = services.GetRequiredService<HubConnectionHandler<CaptionHub>>();
         var client = new LiveClient(new InProcessConnectionFactory(hub), new DnsEndPoint("in-process", 1));
 
-        // Pings come from the server's transport, and here is none: silence is no sign of a dead peer.
-        client._hub.ServerTimeout = Timeout.InfiniteTimeSpan;
+        // Pings come from the server's transport, and here is none: silence is no sign of a dead peer. (There is no "never".)
+        client._hub.ServerTimeout = TimeSpan.FromDays(20);
         await client.StartAsync(cancellationToken);
         return client;
     }
 
     /// <summary><c>StartSession</c>.</summary>
     public Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken) =>
-        Explain(() => _hub.InvokeAsync<SessionPosition>(nameof(CaptionHub.StartSession), request, cancellationToken));
+        Explain(() => _hub.InvokeAsync<SessionPosition>(nameof(CaptionHub.StartSession), request, cancellationToken), cancellationToken);
 
     /// <summary><c>EndSession</c>.</summary>
     public Task<SessionPosition> EndSessionAsync(string sessionId, CancellationToken cancellationToken) =>
-        Explain(() => _hub.InvokeAsync<SessionPosition>(nameof(CaptionHub.EndSession), sessionId, cancellationToken));
+        Explain(() => _hub.InvokeAsync<SessionPosition>(nameof(CaptionHub.EndSession), sessionId, cancellationToken), cancellationToken);
 
     /// <summary><c>StreamAudio</c>: sends chunks (base64 of PCM16) until the channel ends; gives acknowledgements.</summary>
     public IAsyncEnumerable<AudioAcknowledgement> StreamAudioAsync(
@@ -60,33 +61,33 @@ internal sealed class LiveClient : IAsyncDisposable
         long offsetSamples,
         ChannelReader<string> chunks,
         CancellationToken cancellationToken) =>
-        Explain(_hub.StreamAsync<AudioAcknowledgement>(nameof(CaptionHub.StreamAudio), sessionId, offsetSamples, chunks, cancellationToken));
+        Explain(_hub.StreamAsync<AudioAcknowledgement>(nameof(CaptionHub.StreamAudio), sessionId, offsetSamples, chunks, cancellationToken), cancellationToken);
 
     /// <summary><c>WatchCaptions</c>.</summary>
     public IAsyncEnumerable<CaptionUpdate> WatchCaptionsAsync(string sessionId, long afterSequence, CancellationToken cancellationToken) =>
-        Explain(_hub.StreamAsync<CaptionUpdate>(nameof(CaptionHub.WatchCaptions), sessionId, afterSequence, cancellationToken));
+        Explain(_hub.StreamAsync<CaptionUpdate>(nameof(CaptionHub.WatchCaptions), sessionId, afterSequence, cancellationToken), cancellationToken);
 
     /// <summary><c>SubmitCorrection</c>.</summary>
     public Task<CaptionUpdate> SubmitCorrectionAsync(Abstractions.Corrections.Correction correction, CancellationToken cancellationToken) =>
-        Explain(() => _hub.InvokeAsync<CaptionUpdate>(nameof(CaptionHub.SubmitCorrection), correction, cancellationToken));
+        Explain(() => _hub.InvokeAsync<CaptionUpdate>(nameof(CaptionHub.SubmitCorrection), correction, cancellationToken), cancellationToken);
 
     public ValueTask DisposeAsync() => _hub.DisposeAsync();
 
-    private static async Task<T> Explain<T>(Func<Task<T>> call)
+    private async Task<T> Explain<T>(Func<Task<T>> call, CancellationToken cancellationToken)
     {
         try
         {
             return await call();
         }
-        catch (HubException error)
+        catch (Exception error) when (Explanation(error, cancellationToken) is { } explanation)
         {
-            throw new AsrException(Explanation(error), error);
+            throw new AsrException(explanation, error);
         }
     }
 
-    private static async IAsyncEnumerable<T> Explain<T>(IAsyncEnumerable<T> items)
+    private async IAsyncEnumerable<T> Explain<T>(IAsyncEnumerable<T> items, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await using var enumerator = items.GetAsyncEnumerator();
+        await using var enumerator = items.GetAsyncEnumerator(cancellationToken);
         while (true)
         {
             try
@@ -96,21 +97,29 @@ internal sealed class LiveClient : IAsyncDisposable
                     yield break;
                 }
             }
-            catch (HubException error)
+            catch (Exception error) when (Explanation(error, cancellationToken) is { } explanation)
             {
-                throw new AsrException(Explanation(error), error);
+                throw new AsrException(explanation, error);
             }
 
             yield return enumerator.Current;
         }
     }
 
-    /// <summary>SignalR puts a sentence of its own before the host's message.</summary>
-    private static string Explanation(HubException error)
+    /// <summary>What to tell the user of an error; null when it is a defect, or the user's own cancelling.</summary>
+    private string? Explanation(Exception error, CancellationToken cancellationToken)
     {
-        const string Marker = "HubException: ";
-        var at = error.Message.IndexOf(Marker, StringComparison.Ordinal);
-        return at < 0 ? error.Message : error.Message[(at + Marker.Length)..];
+        if (error is HubException)
+        {
+            // SignalR puts a sentence of its own before the host's message.
+            const string Marker = "HubException: ";
+            var at = error.Message.IndexOf(Marker, StringComparison.Ordinal);
+            return at < 0 ? error.Message : error.Message[(at + Marker.Length)..];
+        }
+
+        return !cancellationToken.IsCancellationRequested && _hub.State != HubConnectionState.Connected
+            ? "the connection to the host was lost"
+            : null;
     }
 
     private async Task StartAsync(CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Tests;
 using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.Whisper.Decoding;
@@ -9,7 +10,7 @@ using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Whisper.Tests.Decoding.HuggingFace;
 
-/// <summary>The checkpoint of the fixtures on the reference model.</summary>
+/// <summary>The checkpoint of the fixtures on the test project's backend.</summary>
 internal sealed class Micro : IDisposable
 {
     private readonly WhisperDecoderInput _input;
@@ -17,14 +18,14 @@ internal sealed class Micro : IDisposable
     public Micro()
     {
         using var checkpoint = WhisperCheckpoint.Open(Fixtures.Path("micro"));
-        Model = ReferenceModel.Load(Fixtures.Path("micro"));
+        Model = ParityBackend.Create().Load(new ModelLoadOptions { ModelDirectory = Fixtures.Path("micro") });
         Tokenizer = WhisperTokenizer.Load(Fixtures.Path("micro"));
         _input = new WhisperDecoderInput(
             Model, LogMelExtractor.Of(checkpoint.Preprocessor), Tokenizer, checkpoint.Config, checkpoint.Generation);
         Generator = new HuggingFaceGenerator(Model, checkpoint.Config, checkpoint.Generation);
     }
 
-    public ReferenceModel Model { get; }
+    public ISeq2SeqModel Model { get; }
 
     public WhisperTokenizer Tokenizer { get; }
 
