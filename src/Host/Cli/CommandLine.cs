@@ -69,6 +69,7 @@ internal static class CommandLine
         TranscribeCommand.Create(),
         TrainCommand.Create(),
         EvaluateCommand.Create(),
+        SynthesizeCommand.Create(),
         ModelsCommand.Create(),
         AdaptersCommand.Create(),
         ExportCommand.Create(),
