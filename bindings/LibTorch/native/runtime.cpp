@@ -8,6 +8,10 @@
 #include <cstring>
 #include <mutex>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #ifdef ASRTORCH_CUDA
 #include <c10/cuda/CUDACachingAllocator.h>
 #endif
@@ -42,6 +46,10 @@ thread_local int applied_threads = 0;
 void apply_threads() {
   const int wanted = wanted_threads;
   at::set_num_threads(wanted);
+#ifdef _OPENMP
+  // Another OpenMP than LibTorch's own, where LibTorch brings its own, counts by itself.
+  omp_set_num_threads(wanted);
+#endif
   applied_threads = wanted;
 }
 }  // namespace shim
