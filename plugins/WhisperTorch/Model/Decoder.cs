@@ -6,8 +6,8 @@ namespace AsrPlatform.WhisperTorch.Model;
 /// <summary>Whisper's decoder: token and position embeddings, pre-norm transformer layers, projection onto the vocabulary.</summary>
 internal sealed class Decoder
 {
-    private readonly Linear _tokens; // [vocabulary, width]; the output projection too where it is tied
-    private readonly Linear _projection;
+    private readonly Embedding _tokens; // [vocabulary, width]
+    private readonly Linear _projection; // its weight is the embedding's where they are tied
     private readonly Tensor _positions; // [position, width]
     private readonly LayerNorm _norm;
     private readonly float? _scale;
@@ -17,8 +17,8 @@ internal sealed class Decoder
         const string Name = "model.decoder";
         long width = config.DModel;
         _scale = config.ScaleEmbedding ? MathF.Sqrt(width) : null;
-        _tokens = parameters.Projection(WhisperTensors.TokenEmbedding, config.VocabSize, width);
-        _projection = config.TieWordEmbeddings ? _tokens : parameters.Projection(WhisperTensors.OutputProjection, config.VocabSize, width);
+        _tokens = parameters.Embedding(WhisperTensors.TokenEmbedding, config.VocabSize, width);
+        _projection = parameters.Projection(WhisperTensors.OutputProjection, config.VocabSize, width, config.TieWordEmbeddings ? _tokens.Weight : null);
         _positions = parameters.Parameter($"{Name}.embed_positions.weight", config.MaxTargetPositions, width);
         Layers = [.. Enumerable.Range(0, config.DecoderLayers).Select(i => new DecoderLayer(parameters, config, $"{Name}.layers.{i}", i))];
         _norm = parameters.Norm($"{Name}.layer_norm", width);
@@ -26,13 +26,17 @@ internal sealed class Decoder
 
     public IReadOnlyList<DecoderLayer> Layers { get; }
 
+    /// <summary>The layers that accept deltas, in the order of the computation.</summary>
+    public IEnumerable<AdaptableLayer> AdaptableLayers => [_tokens, .. Layers.SelectMany(layer => layer.AdaptableLayers), _norm, _projection];
+
     /// <summary>Embeds tokens.</summary>
     /// <param name="tokens"><c>[batch·token]</c> ids.</param>
     /// <param name="positions">The position of each.</param>
+    /// <param name="batch">Batch rows.</param>
     /// <returns><c>[batch·token, width]</c>.</returns>
-    public Tensor Embed(Tensor tokens, Tensor positions)
+    public Tensor Embed(Tensor tokens, Tensor positions, int batch)
     {
-        var embeddings = _tokens.Weight.index_select(0, tokens);
+        var embeddings = _tokens.Forward(tokens, batch);
         if (_scale is { } scale)
         {
             embeddings = embeddings.mul(scale);
@@ -57,6 +61,10 @@ internal sealed class Decoder
         return states;
     }
 
-    /// <summary>Logits of states that <see cref="Forward"/> returned: <c>[row, vocabulary]</c>.</summary>
-    public Tensor Project(Tensor states) => _projection.Forward(_norm.Forward(states), 1);
+    /// <summary>Logits of states that <see cref="Forward"/> returned, or of some of each batch row's.</summary>
+    /// <param name="states"><c>[batch·token, width]</c>.</param>
+    /// <param name="batch">Batch rows.</param>
+    /// <param name="mode">How to compute.</param>
+    /// <returns><c>[batch·token, vocabulary]</c>.</returns>
+    public Tensor Project(Tensor states, int batch, ForwardMode mode) => _projection.Forward(_norm.Forward(states, batch), batch, mode);
 }

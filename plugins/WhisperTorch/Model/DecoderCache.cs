@@ -44,6 +44,9 @@ internal sealed class DecoderCache : IDecoderCache
 
     public AttentionHead[] AlignmentHeads { get; }
 
+    /// <summary>The rows by adapter: each has that of the encoder row that it reads.</summary>
+    public AdapterRun[] Adapters { get; private set; } = [];
+
     public bool IsDisposed { get; private set; }
 
     public IReadOnlyList<SourceRun> Runs => _runs;
@@ -211,6 +214,7 @@ internal sealed class DecoderCache : IDecoderCache
 
         DropSources();
         _runs = runs;
+        Adapters = AdapterRun.Of(Array.ConvertAll(_sources[..Rows], source => States.Adapters[source]));
         _runKeys = [.. runs.Select(run => Views(_memory.Keys, run))];
         _runValues = [.. runs.Select(run => Views(_memory.Values, run))];
     }

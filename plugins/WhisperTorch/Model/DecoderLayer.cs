@@ -53,9 +53,13 @@ internal sealed class DecoderLayer
 
     public FeedForward FeedForward { get; }
 
-    /// <summary>The layers that accept a delta, in the order of the computation.</summary>
-    public IEnumerable<Linear> Linears =>
-        [.. Projections.Members, Output, SourceQuery, .. SourceMemory.Members, SourceOutput, FeedForward.Widen, FeedForward.Narrow];
+    /// <summary>The layers that accept deltas, in the order of the computation.</summary>
+    public IEnumerable<AdaptableLayer> AdaptableLayers =>
+    [
+        _targetNorm, .. Projections.Members, Output,
+        _sourceNorm, SourceQuery, .. SourceMemory.Members, SourceOutput,
+        .. FeedForward.AdaptableLayers,
+    ];
 
     /// <param name="states">The residual stream, <c>[batch·token, width]</c>; overwritten in inference.</param>
     /// <param name="batch">Batch rows.</param>
@@ -64,9 +68,9 @@ internal sealed class DecoderLayer
     public Tensor Forward(Tensor states, int batch, IDecoderContext context, ForwardMode mode)
     {
         using var scope = NewDisposeScope();
-        var projected = Projections.Forward(_targetNorm.Forward(states), batch, mode);
+        var projected = Projections.Forward(_targetNorm.Forward(states, batch), batch, mode);
         states = Output.AddTo(states, context.OverTarget(_index, projected), batch, mode);
-        var queries = SourceQuery.Forward(_sourceNorm.Forward(states), batch);
+        var queries = SourceQuery.Forward(_sourceNorm.Forward(states, batch), batch, mode);
         states = SourceOutput.AddTo(states, context.OverSource(_index, queries), batch, mode);
         states = FeedForward.Forward(states, batch, mode);
         return mode.InPlace ? states : states.MoveToOuterDisposeScope();

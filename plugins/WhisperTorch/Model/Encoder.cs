@@ -17,20 +17,17 @@ internal sealed class Encoder
     {
         const string Name = "model.encoder";
         _width = config.DModel;
-        _first = new Convolution(
-            parameters.Parameter($"{Name}.conv1.weight", _width, config.NumMelBins, Convolution.Kernel),
-            parameters.Parameter($"{Name}.conv1.bias", _width),
-            stride: 1);
-        _second = new Convolution(
-            parameters.Parameter($"{Name}.conv2.weight", _width, _width, Convolution.Kernel),
-            parameters.Parameter($"{Name}.conv2.bias", _width),
-            stride: 2);
+        _first = parameters.Convolution($"{Name}.conv1", _width, config.NumMelBins, stride: 1);
+        _second = parameters.Convolution($"{Name}.conv2", _width, _width, stride: 2);
         _positions = parameters.Parameter($"{Name}.embed_positions.weight", config.MaxSourcePositions, _width);
         Layers = [.. Enumerable.Range(0, config.EncoderLayers).Select(i => new EncoderLayer(parameters, config, $"{Name}.layers.{i}"))];
         _norm = parameters.Norm($"{Name}.layer_norm", _width);
     }
 
     public IReadOnlyList<EncoderLayer> Layers { get; }
+
+    /// <summary>The layers that accept deltas, in the order of the computation.</summary>
+    public IEnumerable<AdaptableLayer> AdaptableLayers => [_first, _second, .. Layers.SelectMany(layer => layer.AdaptableLayers), _norm];
 
     /// <param name="features"><c>[batch, feature, frame]</c>.</param>
     /// <param name="mode">How to compute.</param>
@@ -45,8 +42,11 @@ internal sealed class Encoder
             states = layer.Forward(states, batch, mode);
         }
 
-        return _norm.Forward(states).view(batch, -1, _width).MoveToOuterDisposeScope();
+        return Finish(states, batch).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The final norm of what the last layer returned: <c>[batch, position, width]</c>.</summary>
+    public Tensor Finish(Tensor states, int batch) => _norm.Forward(states, batch).view(batch, -1, _width);
 
     /// <summary>What the first layer sees: <c>[batch·position, width]</c>.</summary>
     public Tensor Embed(Tensor features, ForwardMode mode)
@@ -58,16 +58,4 @@ internal sealed class Encoder
         states = mode.InPlace ? states.add_(positions) : ForwardMode.Drop(states.add(positions), mode.Dropout);
         return states.view(-1, _width).MoveToOuterDisposeScope();
     }
-}
-
-/// <summary>A convolution over time with kernel 3 and padding 1, followed by GELU.</summary>
-internal sealed class Convolution(Tensor weight, Tensor bias, int stride)
-{
-    public const int Kernel = 3;
-
-    /// <param name="input"><c>[batch, channel, frame]</c>.</param>
-    /// <param name="mode">How to compute.</param>
-    /// <returns><c>[batch, channel, frame / stride]</c>.</returns>
-    public Tensor Forward(Tensor input, ForwardMode mode) =>
-        Activation.Gelu(nn.functional.conv1d(input, weight, bias, stride: stride, padding: 1), mode);
 }

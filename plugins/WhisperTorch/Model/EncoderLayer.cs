@@ -28,8 +28,8 @@ internal sealed class EncoderLayer
 
     public FeedForward FeedForward { get; }
 
-    /// <summary>The layers that accept a delta, in the order of the computation.</summary>
-    public IEnumerable<Linear> Linears => [.. Projections.Members, Output, FeedForward.Widen, FeedForward.Narrow];
+    /// <summary>The layers that accept deltas, in the order of the computation.</summary>
+    public IEnumerable<AdaptableLayer> AdaptableLayers => [_norm, .. Projections.Members, Output, .. FeedForward.AdaptableLayers];
 
     /// <param name="states">The residual stream, <c>[batch·position, width]</c>; overwritten in inference.</param>
     /// <param name="batch">Batch rows.</param>
@@ -37,7 +37,7 @@ internal sealed class EncoderLayer
     public Tensor Forward(Tensor states, int batch, ForwardMode mode)
     {
         using var scope = NewDisposeScope();
-        var projected = Projections.Forward(_norm.Forward(states), batch, mode);
+        var projected = Projections.Forward(_norm.Forward(states, batch), batch, mode);
         states = Output.AddTo(states, Attention.WithinSequence(projected, batch, _heads, mode), batch, mode);
         states = FeedForward.Forward(states, batch, mode);
         if (states.dtype == ScalarType.Float16)

@@ -10,10 +10,12 @@ internal sealed class EncoderStates : IEncoderStates
 
     /// <param name="model">The model that made it.</param>
     /// <param name="states"><c>[batch, position, width]</c>; taken over.</param>
-    public EncoderStates(WhisperModel model, Tensor states)
+    /// <param name="adapters">The adapter of each row.</param>
+    public EncoderStates(WhisperModel model, Tensor states, int[] adapters)
     {
         Model = model;
         States = states;
+        Adapters = adapters;
         var size = states.shape;
         (Batch, Positions) = ((int)size[0], (int)size[1]);
     }
@@ -21,6 +23,9 @@ internal sealed class EncoderStates : IEncoderStates
     public WhisperModel Model { get; }
 
     public Tensor States { get; }
+
+    /// <summary>The adapter of each row: it made the row and decodes it.</summary>
+    public int[] Adapters { get; }
 
     public bool IsDisposed { get; private set; }
 
@@ -37,7 +42,7 @@ internal sealed class EncoderStates : IEncoderStates
         var memory = _memories.Find(known => known.Version == version);
         if (memory is null)
         {
-            memory = Model.ComputeMemory(States, version);
+            memory = Model.ComputeMemory(States, AdapterRun.Of(Adapters), version);
             _memories.Add(memory);
         }
 

@@ -2,47 +2,57 @@ using AsrPlatform.Abstractions.Adapters;
 
 namespace AsrPlatform.WhisperTorch.Model;
 
-/// <summary><c>y = x Wᵀ + b</c>, plus a delta where one is set.</summary>
+/// <summary><c>y = x Wᵀ + b</c>.</summary>
+/// <param name="name">Its name in the checkpoint.</param>
+/// <param name="weight"><c>[out, in]</c>.</param>
+/// <param name="bias"><c>[out]</c>, or null.</param>
+/// <param name="rows">Who uses which adapter.</param>
+/// <param name="isOutput">Whether its outputs are the model's.</param>
 /// <remarks>Inputs are <c>[row, in]</c>, where the rows are those of the batch one after the other.</remarks>
-internal sealed class Linear(string name, Tensor weight, Tensor? bias) : IAdaptableLayer<Tensor>
+internal sealed class Linear(string name, Tensor weight, Tensor? bias, AdapterRows rows, bool isOutput = false)
+    : AdaptableLayer(name, weight, bias, rows)
 {
     private readonly long _outputs = weight.shape[0];
     private readonly long _inputs = weight.shape[1];
-    private ILayerDelta<Tensor>? _delta;
 
     /// <inheritdoc />
-    public string Name => name;
+    public override AdaptableLayerKind Kind => AdaptableLayerKind.Linear;
 
     /// <inheritdoc />
-    public Tensor Weight => weight;
-
-    /// <summary>Counts the changes of the delta, so that whatever was computed with an older one can be told.</summary>
-    public int Version { get; private set; }
-
-    public bool HasDelta => _delta is not null;
+    public override bool IsOutput => isOutput;
 
     /// <inheritdoc />
-    public void SetDelta(ILayerDelta<Tensor>? delta)
-    {
-        _delta = delta;
-        Version++;
-    }
+    public override Tensor Compute(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight, bias);
 
     /// <param name="input"><c>[row, in]</c>.</param>
     /// <param name="batch">Batch rows in <paramref name="input"/>; a delta sees <c>[batch, position, in]</c>.</param>
-    public Tensor Forward(Tensor input, int batch) => Adapt(input, nn.functional.linear(input, weight, bias), batch);
+    /// <param name="mode">How to compute.</param>
+    public Tensor Forward(Tensor input, int batch, ForwardMode mode)
+    {
+        input = mode.ForProduct(input);
+        return Adapt(input, nn.functional.linear(input, mode.ForProduct(Weight), Bias is { } bias ? mode.ForProduct(bias) : null), batch);
+    }
 
     /// <summary>Adds the layer's output to the residual stream and returns the sum, which is the same tensor in inference.</summary>
     public Tensor AddTo(Tensor residual, Tensor input, int batch, ForwardMode mode)
     {
-        var output = ForwardMode.Drop(Forward(input, batch), mode.Dropout);
+        var output = ForwardMode.Drop(Forward(input, batch, mode), mode.Dropout);
         return mode.InPlace ? residual.add_(output) : residual.add(output);
     }
 
-    /// <summary>Applies the delta to an output that was computed without it.</summary>
-    public Tensor Adapt(Tensor input, Tensor output, int batch) => _delta is null
-        ? output
-        : _delta.Apply(input.reshape(batch, -1, _inputs), output.reshape(batch, -1, _outputs)).reshape(-1, _outputs);
+    /// <summary>Applies the deltas to an output that was computed without them.</summary>
+    /// <returns>The same tensor where it was overwritten.</returns>
+    public Tensor Adapt(Tensor input, Tensor output, int batch)
+    {
+        if (!Adapts)
+        {
+            return output;
+        }
+
+        var byRow = output.view(batch, -1, _outputs);
+        var adapted = Apply(input.reshape(batch, -1, _inputs), byRow);
+        return ReferenceEquals(adapted, byRow) ? output : adapted.reshape(-1, _outputs);
+    }
 }
 
 /// <summary>Linear layers of the same input, whose weights lie on top of each other so that one product computes them all.</summary>
@@ -58,7 +68,8 @@ internal sealed class LinearGroup(IReadOnlyList<Linear> members, Tensor weight, 
     /// <returns><c>[row, Σ out]</c>, with the deltas of the members.</returns>
     public Tensor Forward(Tensor input, int batch, ForwardMode mode)
     {
-        var output = nn.functional.linear(input, weight, bias);
+        input = mode.ForProduct(input);
+        var output = nn.functional.linear(input, mode.ForProduct(weight), mode.ForProduct(bias));
         if (!AnyDelta())
         {
             return output;
@@ -67,13 +78,11 @@ internal sealed class LinearGroup(IReadOnlyList<Linear> members, Tensor weight, 
         var parts = output.split(_sizes, -1);
         for (var i = 0; i < parts.Length; i++)
         {
-            if (!members[i].HasDelta)
-            {
-                continue;
-            }
-
             var adapted = members[i].Adapt(input, parts[i], batch);
-            parts[i] = mode.InPlace ? parts[i].copy_(adapted) : adapted;
+            if (!ReferenceEquals(adapted, parts[i]))
+            {
+                parts[i] = mode.InPlace ? parts[i].copy_(adapted) : adapted;
+            }
         }
 
         return mode.InPlace ? output : cat(parts, -1);
@@ -83,7 +92,7 @@ internal sealed class LinearGroup(IReadOnlyList<Linear> members, Tensor weight, 
     {
         foreach (var member in members)
         {
-            if (member.HasDelta)
+            if (member.Adapts)
             {
                 return true;
             }

@@ -11,7 +11,7 @@ namespace AsrPlatform.WhisperTorch.Model;
 /// Belongs to one thread, as its tensors do. Native memory is freed deterministically: every call works inside a dispose scope, and what
 /// outlives it is owned by the model, the encoder states or the cache.
 /// </remarks>
-internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
+internal sealed class WhisperModel : IAdaptableModel<Tensor>
 {
     private readonly ParameterStore _parameters;
     private readonly int _threads;
@@ -45,11 +45,7 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
             throw;
         }
 
-        AdaptableLayers =
-        [
-            .. Encoder.Layers.SelectMany(layer => layer.Linears),
-            .. Decoder.Layers.SelectMany(layer => layer.Linears),
-        ];
+        AdaptableLayers = [.. Encoder.AdaptableLayers, .. Decoder.AdaptableLayers];
         Info = new Seq2SeqModelInfo
         {
             Backend = backend,
@@ -76,6 +72,16 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
     /// <inheritdoc />
     public IReadOnlyList<IAdaptableLayer<Tensor>> AdaptableLayers { get; }
 
+    /// <inheritdoc />
+    public int ActiveAdapter
+    {
+        get => _parameters.Adapters.Active;
+        set => _parameters.Adapters.Active = value;
+    }
+
+    /// <summary>Where the parameters lie; owned by the model.</summary>
+    public IReadOnlyList<ParameterBlock> Parameters => _parameters.Blocks;
+
     public Device TorchDevice { get; }
 
     public ScalarType Type { get; }
@@ -87,7 +93,23 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
     public int SourceMemoryVersion => Decoder.Layers.Sum(layer => layer.SourceMemory.Members.Sum(member => member.Version));
 
     /// <inheritdoc />
-    public IEncoderStates Encode(ReadOnlySpan<float> features, int batch, int frames)
+    public int AddAdapter() => _parameters.Adapters.Add();
+
+    /// <inheritdoc />
+    public void RemoveAdapter(int adapter)
+    {
+        _parameters.Adapters.Remove(adapter);
+        foreach (var layer in AdaptableLayers)
+        {
+            layer.SetDelta(adapter, null);
+        }
+    }
+
+    /// <inheritdoc />
+    public IEncoderStates Encode(ReadOnlySpan<float> features, int batch, int frames) => Encode(features, batch, frames, []);
+
+    /// <inheritdoc />
+    public IEncoderStates Encode(ReadOnlySpan<float> features, int batch, int frames, ReadOnlySpan<int> adapters)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (batch < 1)
@@ -105,13 +127,15 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
             throw new ArgumentException($"{features.Length} features are not [{batch}, {Info.FeatureSize}, {frames}].", nameof(features));
         }
 
+        var rows = AdaptersOf(adapters, batch);
         UseThreads();
         using var scope = NewDisposeScope();
         using var inference = inference_mode();
+        using var choice = _parameters.Adapters.Choose(AdapterRun.Of(rows));
         var input = empty(batch, Info.FeatureSize, frames, ScalarType.Float32);
         features.CopyTo(MemoryMarshal.Cast<byte, float>(input.bytes));
         var states = Encoder.Forward(input.to(Type, TorchDevice), ForwardMode.Inference);
-        return new EncoderStates(this, states.DetachFromDisposeScope());
+        return new EncoderStates(this, states.DetachFromDisposeScope(), rows);
     }
 
     /// <inheritdoc />
@@ -185,11 +209,12 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
         UseThreads();
         using var scope = NewDisposeScope();
         using var inference = inference_mode();
+        using var choice = _parameters.Adapters.Choose(own.Adapters);
         var step = new DecoderStep(own, this, width, counts, wantsAlignment: !alignment.IsEmpty);
         var states = Decoder.Forward(Embed(own, step, tokens, width), own.Rows, step, ForwardMode.Inference);
         if (positions != LogitPositions.None)
         {
-            HostMemory.Copy(Decoder.Project(positions == LogitPositions.Last ? LastOfEachRow(own, step, states, width) : states), logits);
+            HostMemory.Copy(Decoder.Project(positions == LogitPositions.Last ? LastOfEachRow(own, step, states, width) : states, own.Rows, ForwardMode.Inference), logits);
         }
 
         CopyAlignment(own, step, width, alignment);
@@ -209,7 +234,34 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
         }
     }
 
-    internal SourceMemory ComputeMemory(Tensor states, int version) => SourceMemory.Compute(Decoder.Layers, states, Info.DecoderHeads, version);
+    /// <summary>Keys and values of cross-attention, with each row's adapter.</summary>
+    internal SourceMemory ComputeMemory(Tensor states, AdapterRun[] adapters, int version)
+    {
+        using var choice = _parameters.Adapters.Choose(adapters);
+        return SourceMemory.Compute(Decoder.Layers, states, Info.DecoderHeads, version);
+    }
+
+    private int[] AdaptersOf(ReadOnlySpan<int> adapters, int batch)
+    {
+        if (adapters.IsEmpty)
+        {
+            var all = new int[batch];
+            Array.Fill(all, ActiveAdapter);
+            return all;
+        }
+
+        if (adapters.Length != batch)
+        {
+            throw new ArgumentException($"{adapters.Length} adapters for {batch} rows.", nameof(adapters));
+        }
+
+        foreach (var adapter in adapters)
+        {
+            _parameters.Adapters.Check(adapter);
+        }
+
+        return adapters.ToArray();
+    }
 
     private static int CheckTokens(DecoderCache cache, ReadOnlySpan<int> tokens, ReadOnlySpan<int> counts)
     {
@@ -286,7 +338,7 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
             places[i] = cache.Length(row) + Math.Min(column, count - 1);
         }
 
-        return Decoder.Embed(tensor(ids, device: TorchDevice), tensor(places, device: TorchDevice));
+        return Decoder.Embed(tensor(ids, device: TorchDevice), tensor(places, device: TorchDevice), cache.Rows);
     }
 
     private Tensor LastOfEachRow(DecoderCache cache, DecoderStep step, Tensor states, int width)
@@ -320,7 +372,7 @@ internal sealed class WhisperModel : ISeq2SeqModel, IAdaptableModel<Tensor>
     }
 
     // LibTorch keeps the number for the process and TorchSharp for each thread; a call that changes nothing costs nothing.
-    private void UseThreads()
+    internal void UseThreads()
     {
         if (TorchDevice.type == DeviceType.CPU && get_num_threads() != _threads)
         {

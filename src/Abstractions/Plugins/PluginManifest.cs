@@ -69,4 +69,7 @@ public static class PluginKinds
 
     /// <summary><see cref="Training.ITrainer"/>.</summary>
     public const string Trainer = "trainer";
+
+    /// <summary><see cref="Adapters.IAdapterProvider"/>.</summary>
+    public const string Adapter = "adapter";
 }

@@ -33,7 +33,7 @@ internal static class CommandLine
             return await parsed.InvokeAsync(new InvocationConfiguration
             {
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = TimeSpan.FromSeconds(30),
+                ProcessTerminationTimeout = parsed.CommandResult.Command.Name == TrainCommand.Name ? TrainCommand.StopTimeout : TimeSpan.FromSeconds(30),
             });
         }
         catch (AsrException error)
@@ -67,6 +67,8 @@ internal static class CommandLine
         ServeCommand.Create(),
         StreamCommand.Create(),
         TranscribeCommand.Create(),
+        TrainCommand.Create(),
+        EvaluateCommand.Create(),
         ModelsCommand.Create(),
         BenchCommand.Create(),
         DoctorCommand.Create(),

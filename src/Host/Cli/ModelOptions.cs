@@ -2,6 +2,7 @@ using System.CommandLine;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Host.ModelHub;
 using AsrPlatform.Host.Serving;
 
 namespace AsrPlatform.Host.Cli;
@@ -12,7 +13,7 @@ internal sealed class ModelOptions
     /// <summary>Where the shipped model lies, relative to the repository that the application was built in.</summary>
     private const string DemoModel = "models/demo";
 
-    public Option<string?> Model { get; } = new("--model") { Description = "checkpoint folder (Hugging Face layout); default: the demo model", HelpName = "DIR" };
+    public Option<string?> Model { get; } = new("--model") { Description = "checkpoint folder (Hugging Face layout), or ORG/NAME of a pulled one; default: the demo model", HelpName = "DIR" };
 
     public Option<string?> Backend { get; } = new("--backend") { Description = "the backend that runs it; default: the first that can", HelpName = "NAME" };
 
@@ -53,7 +54,7 @@ internal sealed class ModelOptions
             parsed.GetValue(Backend),
             new ModelLoadOptions
             {
-                ModelDirectory = parsed.GetValue(Model) ?? FindDemoModel(),
+                ModelDirectory = Pulled(parsed.GetValue(Model)) ?? FindDemoModel(),
                 Device = parsed.GetValue(Device)!,
                 Threads = threads,
             });
@@ -62,7 +63,7 @@ internal sealed class ModelOptions
     /// <summary>The folder of the model, for verbs that read its files alone.</summary>
     /// <exception cref="AsrException">None is given, and there is no demo model.</exception>
     public string ReadDirectory(ParseResult parsed) =>
-        parsed.GetValue(Model) ?? FindDemoModel() ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
+        Pulled(parsed.GetValue(Model)) ?? FindDemoModel() ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
 
     /// <summary>Loads the recogniser that the options name, hands it to <paramref name="work"/> on a thread of its own, and disposes it.</summary>
     public async Task<T> UseRecognizerAsync<T>(ParseResult parsed, Func<ISpeechRecognizer, T> work, CancellationToken cancellationToken)
@@ -74,6 +75,18 @@ internal sealed class ModelOptions
             using var recognizer = RecognizerLoader.Load(catalog, backend, load, cancellationToken);
             return work(recognizer);
         });
+    }
+
+    /// <summary>The folder of a pulled model that is given by its name; what is given otherwise.</summary>
+    private static string? Pulled(string? given)
+    {
+        if (given is null || Directory.Exists(given) || !ModelName.IsValid(given))
+        {
+            return given;
+        }
+
+        var folder = ModelName.FolderIn(DataDirectory.Models(DataDirectory.Resolve(null)), given);
+        return Directory.Exists(folder) ? folder : given;
     }
 
     /// <summary>The demo model's folder, or null where it is not shipped.</summary>

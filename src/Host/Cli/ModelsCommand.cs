@@ -8,14 +8,15 @@ using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Host.Cli;
 
-/// <summary><c>asr models list|show</c>: the checkpoints on this machine.</summary>
+/// <summary><c>asr models list|show|pull</c>: the checkpoints on this machine.</summary>
 internal static class ModelsCommand
 {
     public static Command Create()
     {
-        var command = new Command("models", "Lists and describes checkpoints.");
+        var command = new Command("models", "Lists, describes and downloads checkpoints.");
         command.Subcommands.Add(CreateList());
         command.Subcommands.Add(CreateShow());
+        command.Subcommands.Add(ModelsPull.Create());
         return command;
     }
 

@@ -1,3 +1,4 @@
+using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Abstractions.Plugins;
@@ -18,6 +19,7 @@ internal sealed record PluginKind(string Name, string Noun, Type Service, Func<o
         Of<ISpeechRecognizerBackend>(PluginKinds.Recognizer, "recognizer", service => service.Name),
         Of<ISpeechDecoder>(PluginKinds.Decoder, "decoder", service => service.Name),
         Of<ITrainer>(PluginKinds.Trainer, "trainer", service => service.Name),
+        Of<IAdapterProvider>(PluginKinds.Adapter, "adapter", service => service.Name),
     ];
 
     /// <summary>The kind of this name, or null.</summary>

@@ -20,7 +20,7 @@ public sealed class LogMelExtractor : IFeatureExtractor
     internal const float SilenceLog10 = -10;
 
     /// <summary>Samples on each side of a frame's centre.</summary>
-    internal const int HalfWindow = PowerSpectrum.Length / 2;
+    public const int HalfWindow = PowerSpectrum.Length / 2;
 
     private const int WhisperHop = 160;
 

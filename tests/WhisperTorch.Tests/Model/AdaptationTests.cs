@@ -10,20 +10,44 @@ namespace AsrPlatform.WhisperTorch.Tests.Model;
 public sealed class AdaptationTests
 {
     [Fact]
-    public void AdaptableLayers_OfAModel_AreAllLinearsInTheOrderOfTheComputation()
+    public void AdaptableLayers_OfAModel_AreAllButPositionsInTheOrderOfTheComputation()
     {
         using var model = Load("checkpoints/fp32");
         var names = model.AdaptableLayers.Select(layer => layer.Name).ToArray();
-        Assert.Equal((2 * 6) + (3 * 10), names.Length);
-        Assert.Equal(
-            ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "fc1", "fc2"],
-            names.Take(6).Select(name => name["model.encoder.layers.0.".Length..]));
         Assert.Equal(
             [
-                "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj",
-                "encoder_attn.q_proj", "encoder_attn.k_proj", "encoder_attn.v_proj", "encoder_attn.out_proj", "fc1", "fc2",
+                "model.encoder.conv1", "model.encoder.conv2",
+                .. Enumerable.Range(0, 2).SelectMany(layer => Named(
+                    $"model.encoder.layers.{layer}",
+                    "self_attn_layer_norm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj",
+                    "final_layer_norm", "fc1", "fc2")),
+                "model.encoder.layer_norm", "model.decoder.embed_tokens",
+                .. Enumerable.Range(0, 3).SelectMany(layer => Named(
+                    $"model.decoder.layers.{layer}",
+                    "self_attn_layer_norm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj",
+                    "encoder_attn_layer_norm", "encoder_attn.q_proj", "encoder_attn.k_proj", "encoder_attn.v_proj", "encoder_attn.out_proj",
+                    "final_layer_norm", "fc1", "fc2")),
+                "model.decoder.layer_norm", "proj_out",
             ],
-            names.TakeLast(10).Select(name => name["model.decoder.layers.2.".Length..]));
+            names);
+
+        static IEnumerable<string> Named(string prefix, params string[] names) => names.Select(name => $"{prefix}.{name}");
+    }
+
+    [Fact]
+    public void Kind_OfEveryLayer_FollowsFromItsName()
+    {
+        using var model = Load("checkpoints/fp32");
+        Assert.All(model.AdaptableLayers, layer => Assert.Equal(
+            layer.Name switch
+            {
+                var name when name.EndsWith("norm", StringComparison.Ordinal) => AdaptableLayerKind.Normalization,
+                var name when name.Contains("conv", StringComparison.Ordinal) => AdaptableLayerKind.Convolution,
+                "model.decoder.embed_tokens" => AdaptableLayerKind.Embedding,
+                _ => AdaptableLayerKind.Linear,
+            },
+            layer.Kind));
+        Assert.Equal(["proj_out"], model.AdaptableLayers.Where(layer => layer.IsOutput).Select(layer => layer.Name));
     }
 
     [Fact]
@@ -33,7 +57,7 @@ public sealed class AdaptationTests
         using var checkpoint = WhisperCheckpoint.Open(Fixtures.Path("checkpoints/bf16"));
         foreach (var layer in model.AdaptableLayers)
         {
-            var stored = checkpoint.Weights[$"{layer.Name}.weight"];
+            var stored = checkpoint.Weights[layer.IsOutput ? WhisperTensors.TokenEmbedding : $"{layer.Name}.weight"];
             Assert.Equal(stored.Shape.ToArray(), layer.Weight.shape);
             var values = new float[stored.ElementCount];
             HostMemory.Copy(layer.Weight, values);
@@ -70,12 +94,16 @@ public sealed class AdaptationTests
         var before = Run(model);
         var layer = model.AdaptableLayers.Single(layer => layer.Name == name);
         using var delta = new Share(layer.Weight, 0.25f);
-        layer.SetDelta(delta);
+        var adapter = model.AddAdapter();
+        layer.SetDelta(adapter, delta);
+        Assert.Equal(before, Run(model));
+        model.ActiveAdapter = adapter;
         var adapted = Run(model);
         Assert.True(delta.Calls > 0);
         AssertClose(Run(reference), adapted, 1e-4);
         Assert.True(before.Zip(adapted, (left, right) => Math.Abs(left - right)).Max() > 1e-2);
-        layer.SetDelta(null);
+        model.RemoveAdapter(adapter);
+        Assert.Equal(IMultiAdapterModel.NoAdapter, model.ActiveAdapter);
         Assert.Equal(before, Run(model));
     }
 
@@ -84,17 +112,78 @@ public sealed class AdaptationTests
     {
         using var model = Load("checkpoints/fp32");
         var (features, batch, frames) = SmallFeatures();
+        model.ActiveAdapter = model.AddAdapter();
         using var states = model.Encode(features, batch, frames);
         using var before = (DecoderCache)model.CreateCache(states, [0], new DecoderCacheOptions());
         var layer = model.AdaptableLayers.Single(layer => layer.Name == "model.decoder.layers.0.encoder_attn.k_proj");
         using var delta = new Share(layer.Weight, 1f);
-        layer.SetDelta(delta);
+        layer.SetDelta(model.ActiveAdapter, delta);
         using var after = (DecoderCache)model.CreateCache(states, [0], new DecoderCacheOptions());
         var plain = new float[before.SourceKeys(0, 0).numel()];
         var doubled = new float[plain.Length];
         HostMemory.Copy(before.SourceKeys(0, 0), plain);
         HostMemory.Copy(after.SourceKeys(0, 0), doubled);
         AssertClose(Array.ConvertAll(plain, value => 2 * value), doubled, 1e-5);
+    }
+
+    /// <summary>A row that is computed beside rows of other adapters is the row computed with its own adapter alone.</summary>
+    [Fact]
+    public void Encode_WithAnAdapterForEachRow_GivesEachRowItsOwn()
+    {
+        using var model = Load("checkpoints/fp32");
+        var (features, batch, frames) = SmallFeatures();
+        var deltas = new List<Share>();
+        var adapters = Enumerable.Range(0, 2).Select(_ => model.AddAdapter()).ToArray();
+        foreach (var (adapter, ending) in adapters.Zip(["_proj", "fc1"]))
+        {
+            foreach (var layer in model.AdaptableLayers.Where(layer => layer.Name.EndsWith(ending, StringComparison.Ordinal)))
+            {
+                deltas.Add(new Share(layer.Weight, 0.25f));
+                layer.SetDelta(adapter, deltas[^1]);
+            }
+        }
+
+        var row = features.AsSpan(0, features.Length / batch);
+        int[] chosen = [adapters[1], IMultiAdapterModel.NoAdapter, adapters[0], adapters[0], adapters[1]];
+        using var states = model.Encode(Enumerable.Repeat(row.ToArray(), chosen.Length).SelectMany(values => values).ToArray(), chosen.Length, frames, chosen);
+        int[] sources = [4, 2, 2, 1, 0];
+        using var cache = model.CreateCache(states, sources, new DecoderCacheOptions());
+        int[] prompt = [1, 2, 3];
+        var logits = Decode(model, cache, [.. sources.SelectMany(_ => prompt)], LogitPositions.All);
+        cache.Reorder([3, 1, 0]);
+        var next = Decode(model, cache, [7, 7, 7]);
+
+        var seen = new HashSet<float>();
+        for (var place = 0; place < sources.Length; place++)
+        {
+            model.ActiveAdapter = chosen[sources[place]];
+            using var alone = model.Encode(row, 1, frames);
+            using var single = model.CreateCache(alone, [0], new DecoderCacheOptions());
+            var expected = Decode(model, single, prompt, LogitPositions.All);
+            AssertClose(expected, Row(logits, place, expected.Length), 1e-5);
+            seen.Add(MathF.Round(expected[0], 3));
+            if (Array.IndexOf([3, 1, 0], place) is >= 0 and var moved)
+            {
+                AssertClose(Decode(model, single, [7]), Row(next, moved, model.Info.VocabularySize), 1e-5);
+            }
+        }
+
+        Assert.Equal(3, seen.Count);
+        deltas.ForEach(delta => delta.Dispose());
+    }
+
+    [Fact]
+    public void Encode_WithAnAdapterThatThereIsNot_IsRefused()
+    {
+        using var model = Load("checkpoints/fp32");
+        var (features, batch, frames) = SmallFeatures();
+        Assert.Throws<ArgumentException>(() => model.Encode(features, batch, frames, [0, 0]));
+        Assert.Throws<ArgumentException>(() => model.Encode(features, batch, frames, [IMultiAdapterModel.NoAdapter]));
+        Assert.Throws<ArgumentException>(() => model.ActiveAdapter = 3);
+        var removed = model.AddAdapter();
+        model.RemoveAdapter(removed);
+        Assert.Throws<ArgumentException>(() => model.ActiveAdapter = removed);
+        Assert.NotEqual(removed, model.AddAdapter());
     }
 
     private static ReferenceModel ChangedReference(TemporaryFolder folder, string tensor, float factor)
