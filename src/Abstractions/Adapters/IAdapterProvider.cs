@@ -106,6 +106,9 @@ public interface ICheckpointMerger : IDisposable
     /// <summary>Names of the tensors that it changes.</summary>
     IReadOnlyCollection<string> Changed { get; }
 
+    /// <summary>What the user should know before merging, a sentence each; empty when the result computes what the adapter computes.</summary>
+    IReadOnlyList<string> Warnings { get; }
+
     /// <summary>Merges into one tensor.</summary>
     /// <param name="tensor">One of <see cref="Changed"/>.</param>
     /// <param name="values">The checkpoint's values, C order; overwritten with the merged ones.</param>
