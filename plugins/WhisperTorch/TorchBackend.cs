@@ -101,7 +101,9 @@ internal sealed class TorchBackend(WhisperTorchOptions options) : ISeq2SeqBacken
         return new WhisperModel(config, source, Name, device, options.TypeFor(device), ThreadsFor(load.Threads), cancellationToken);
     }
 
-    private Device FindDevice(string name)
+    /// <summary>The device of a name such as <c>auto</c>, <c>cpu</c>, <c>cuda</c> or <c>cuda:1</c>.</summary>
+    /// <exception cref="AsrException">There is no such device.</exception>
+    internal Device FindDevice(string name)
     {
         var wanted = name.ToLowerInvariant() switch
         {

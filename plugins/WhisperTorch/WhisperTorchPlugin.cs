@@ -1,12 +1,14 @@
 using System.Runtime.InteropServices;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Abstractions.Plugins;
+using AsrPlatform.Abstractions.Training;
+using AsrPlatform.WhisperTorch.Training;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace AsrPlatform.WhisperTorch;
 
-/// <summary>Registers the backend <c>torch</c>.</summary>
+/// <summary>Registers the backend <c>torch</c> and the trainer.</summary>
 public sealed partial class WhisperTorchPlugin : IPlugin
 {
     /// <summary>The plugin's id, as in its manifest.</summary>
@@ -22,7 +24,9 @@ public sealed partial class WhisperTorchPlugin : IPlugin
             _ = probe.bytes;
         });
         var options = context.Configuration.Get<WhisperTorchOptions>() ?? new WhisperTorchOptions();
-        services.AddSingleton<ISeq2SeqBackend>(new TorchBackend(options));
+        var backend = new TorchBackend(options);
+        services.AddSingleton<ISeq2SeqBackend>(backend);
+        services.AddSingleton<ITrainer>(new TorchTrainer(backend));
         AddBindingDiagnostics(services);
     }
 

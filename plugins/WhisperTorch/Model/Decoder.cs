@@ -33,10 +33,16 @@ internal sealed class Decoder
     /// <param name="tokens"><c>[batch·token]</c> ids.</param>
     /// <param name="positions">The position of each.</param>
     /// <param name="batch">Batch rows.</param>
+    /// <param name="isPadding">Which of them is padding, <c>[batch·token, 1]</c> of bool: its embedding is used but gets no gradient.</param>
     /// <returns><c>[batch·token, width]</c>.</returns>
-    public Tensor Embed(Tensor tokens, Tensor positions, int batch)
+    public Tensor Embed(Tensor tokens, Tensor positions, int batch, Tensor? isPadding = null)
     {
         var embeddings = _tokens.Forward(tokens, batch);
+        if (isPadding is not null)
+        {
+            embeddings = where(isPadding, embeddings.detach(), embeddings);
+        }
+
         if (_scale is { } scale)
         {
             embeddings = embeddings.mul(scale);

@@ -1,0 +1,230 @@
+using System.Runtime.InteropServices;
+using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.WhisperTorch.Model;
+
+namespace AsrPlatform.WhisperTorch.Training;
+
+/// <summary>Forward and backward passes of training over the layers of a model.</summary>
+/// <remarks>
+/// <para>With checkpointing the graph is cut before each layer: only the inputs of the layers are kept, and the
+/// backward pass goes through them from the last to the first, computes each again with recording, and hands its input's gradient to the
+/// one before. The gradients are the same to the bit where a parameter is used once; random numbers are drawn again as they were.</para>
+/// <para>Belongs to the model's thread. Nothing but gradients outlives a call.</para>
+/// </remarks>
+internal sealed class GradientPass
+{
+    private readonly WhisperModel _model;
+    private readonly WhisperConfig _config;
+    private readonly GradientPassOptions _options;
+    private readonly CtcHead? _ctc;
+    private readonly ForwardMode _mode;
+    private readonly long _start;
+    private readonly long _padding;
+
+    /// <param name="model">A model whose parameters are float32.</param>
+    /// <param name="config">Its configuration.</param>
+    /// <param name="options">How to compute.</param>
+    /// <param name="startToken">The token before the first label.</param>
+    /// <param name="paddingToken">Stands for ignored labels in the decoder's input; its embedding learns nothing from being an input.</param>
+    /// <param name="ctc">The head of the CTC loss, or null.</param>
+    public GradientPass(WhisperModel model, WhisperConfig config, GradientPassOptions options, int startToken, int paddingToken, CtcHead? ctc = null)
+    {
+        if (options.CtcWeight > 0 && ctc is null)
+        {
+            throw new ArgumentException("A CTC loss needs a head.", nameof(ctc));
+        }
+
+        _model = model;
+        _config = config;
+        _options = options;
+        _ctc = ctc;
+        _start = startToken;
+        _padding = paddingToken;
+        _mode = new ForwardMode(InPlace: false, config.Dropout, config.AttentionDropout, config.ActivationDropout, options.ProductType);
+    }
+
+    /// <summary>Adds the gradients of a micro-batch to what the parameters hold, and returns its loss.</summary>
+    /// <param name="batch">The examples; at least one label that counts.</param>
+    /// <param name="factors">What each term is multiplied by.</param>
+    /// <param name="lossScale">Multiplies the gradients alone, so that small ones survive float16.</param>
+    /// <param name="clock">Told how long each phase took, or null.</param>
+    /// <returns>A scalar of float32 on the device; the caller's.</returns>
+    public Tensor Accumulate(MicroBatch batch, LossFactors factors, double lossScale = 1, PhaseClock? clock = null)
+    {
+        _model.UseThreads();
+        using var scope = NewDisposeScope();
+        using var grad = enable_grad();
+        var features = Upload(batch);
+        var loss = _options.Checkpointing
+            ? Recomputed(batch, features, factors, lossScale, clock)
+            : Recorded(batch, features, factors, lossScale, clock);
+        return loss.detach().MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The sum of the (smoothed) cross-entropy of a batch's tokens, without dropout, CTC or gradients.</summary>
+    public double Evaluate(MicroBatch batch)
+    {
+        _model.UseThreads();
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var mode = ForwardMode.Inference with { ProductType = _options.ProductType };
+        var states = _model.Encoder.Forward(Upload(batch), mode);
+        var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
+        var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, mode);
+        var hidden = _model.Decoder.Forward(_model.Decoder.Embed(tokens.Ids, tokens.Positions, batch.Batch), batch.Batch, context, mode);
+        return Logits(hidden, tokens, mode) is { } logits
+            ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum, label_smoothing: _options.LabelSmoothing).ToDouble()
+            : 0;
+    }
+
+    private Tensor Recorded(MicroBatch batch, Tensor features, LossFactors factors, double lossScale, PhaseClock? clock)
+    {
+        var forward = clock?.Enter(Phase.Forward);
+        Tensor states;
+        using (_options.FreezeEncoder ? no_grad() : null)
+        {
+            var stream = _model.Encoder.Embed(features, _mode);
+            foreach (var layer in _model.Encoder.Layers)
+            {
+                if (!Dropped(_config.EncoderLayerdrop))
+                {
+                    stream = layer.Forward(stream, batch.Batch, _mode);
+                }
+            }
+
+            states = _model.Encoder.Finish(stream, batch.Batch);
+        }
+
+        var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
+        var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, _mode);
+        var hidden = Embed(tokens, batch.Batch);
+        foreach (var layer in _model.Decoder.Layers)
+        {
+            if (!Dropped(_config.DecoderLayerdrop))
+            {
+                hidden = layer.Forward(hidden, batch.Batch, context, _mode);
+            }
+        }
+
+        var loss = Loss(batch, states, hidden, tokens, factors);
+        forward?.Dispose();
+        using var backward = clock?.Enter(Phase.Backward);
+        Scaled(loss, lossScale).backward();
+        return loss;
+    }
+
+    private Tensor Recomputed(MicroBatch batch, Tensor features, LossFactors factors, double lossScale, PhaseClock? clock)
+    {
+        // Forward: only what lies outside the layers is recorded.
+        var forward = clock?.Enter(Phase.Forward);
+        var recordsEncoder = !_options.FreezeEncoder;
+        Tensor embedded;
+        using (recordsEncoder ? null : no_grad())
+        {
+            embedded = _model.Encoder.Embed(features, _mode);
+        }
+
+        using var encoder = new LayerTape(_model.TorchDevice, records: recordsEncoder);
+        var stream = embedded.detach();
+        foreach (var layer in _model.Encoder.Layers)
+        {
+            if (!Dropped(_config.EncoderLayerdrop))
+            {
+                stream = encoder.Run(stream, input => layer.Forward(input, batch.Batch, _mode));
+            }
+        }
+
+        var last = stream.detach().requires_grad_(recordsEncoder);
+        var finished = _model.Encoder.Finish(last, batch.Batch);
+        var states = finished.detach().requires_grad_(recordsEncoder);
+        var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
+        var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, _mode);
+        var embeddedTokens = Embed(tokens, batch.Batch);
+        using var decoder = new LayerTape(_model.TorchDevice, records: true);
+        var hidden = embeddedTokens.detach();
+        foreach (var layer in _model.Decoder.Layers)
+        {
+            if (!Dropped(_config.DecoderLayerdrop))
+            {
+                hidden = decoder.Run(hidden, input => layer.Forward(input, batch.Batch, context, _mode));
+            }
+        }
+
+        hidden = hidden.detach().requires_grad_();
+        var loss = Loss(batch, states, hidden, tokens, factors);
+
+        // Backward, in the opposite order; the decoder's layers and CTC add to the gradient of the encoder's states.
+        forward?.Dispose();
+        using var backward = clock?.Enter(Phase.Backward);
+        Scaled(loss, lossScale).backward();
+        Continue(embeddedTokens, decoder.Backward(hidden.grad));
+        if (recordsEncoder)
+        {
+            Continue(finished, states.grad);
+            Continue(embedded, encoder.Backward(last.grad));
+        }
+
+        return loss;
+    }
+
+    private static void Continue(Tensor output, Tensor? gradient)
+    {
+        if (gradient is not null && output.requires_grad)
+        {
+            autograd.backward([output], [gradient]);
+        }
+    }
+
+    private static Tensor Scaled(Tensor loss, double scale) => scale == 1 ? loss : loss.mul(scale);
+
+    private Tensor Loss(MicroBatch batch, Tensor states, Tensor hidden, DecoderTokens tokens, LossFactors factors)
+    {
+        var smoothing = _options.LabelSmoothing;
+        var loss = Logits(hidden, tokens, _mode) is { } logits
+            ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum, label_smoothing: smoothing).mul(factors.Token)
+            : hidden.sum().mul(0);
+        if (_ctc is not null && _options.CtcWeight > 0)
+        {
+            var ctc = _ctc.Loss(states, batch.Positions, batch.Symbols, _mode);
+            loss = loss.mul(1 - _options.CtcWeight).add(ctc.mul(_options.CtcWeight * factors.Row));
+        }
+
+        return loss;
+    }
+
+    /// <summary>Logits of the tokens that have a target, <c>[target, vocabulary]</c> of float32; null if none has.</summary>
+    private Tensor? Logits(Tensor hidden, DecoderTokens tokens, ForwardMode mode)
+    {
+        if (tokens.Targets.numel() == 0)
+        {
+            return null;
+        }
+
+        // What is ignored needs no product with the whole vocabulary. The rows that are left have one adapter: the active one.
+        return _model.Decoder.Project(hidden.index_select(0, tokens.Counting), 1, mode).to(ScalarType.Float32);
+    }
+
+    private Tensor Embed(DecoderTokens tokens, int batch)
+    {
+        var embeddings = _model.Decoder.Embed(tokens.Ids, tokens.Positions, batch, tokens.IsPadding);
+        return ForwardMode.Drop(embeddings, _mode.Dropout);
+    }
+
+    private Tensor Upload(MicroBatch batch)
+    {
+        var input = empty(batch.Batch, _config.NumMelBins, batch.Frames, ScalarType.Float32);
+        batch.Features.CopyTo(MemoryMarshal.Cast<byte, float>(input.bytes));
+        return input.to(_model.TorchDevice);
+    }
+
+    private static bool Dropped(double probability)
+    {
+        if (probability <= 0)
+        {
+            return false;
+        }
+
+        using var scope = NewDisposeScope();
+        return rand(1).item<float>() < probability;
+    }
+}

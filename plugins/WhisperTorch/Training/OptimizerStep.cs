@@ -1,0 +1,71 @@
+using AsrPlatform.Whisper.Training;
+
+namespace AsrPlatform.WhisperTorch.Training;
+
+/// <summary>The outcome of an optimizer step.</summary>
+/// <param name="Loss">Before the update.</param>
+/// <param name="GradientNorm">Before clipping.</param>
+/// <param name="Updated">False where gradients were not finite and nothing changed.</param>
+internal readonly record struct StepOutcome(float Loss, double GradientNorm, bool Updated);
+
+/// <summary>One step: micro-batches forward and backward, clipping, update.</summary>
+/// <param name="pass">Computes gradients.</param>
+/// <param name="parameters">What is trained.</param>
+/// <param name="optimizer">Updates it.</param>
+/// <param name="normalization">Of accumulated micro-batches.</param>
+/// <param name="maxGradientNorm">Gradients are scaled down to it; 0 never.</param>
+/// <param name="scaler">For float16, or null.</param>
+/// <param name="clock">Told how long each phase took, or null.</param>
+internal sealed class OptimizerStep(
+    GradientPass pass,
+    TrainableParameters parameters,
+    AdamW optimizer,
+    AccumulationNormalization normalization,
+    double maxGradientNorm,
+    LossScaler? scaler = null,
+    PhaseClock? clock = null)
+{
+    // PyTorch's clip_grad_norm_ divides by the norm plus this.
+    private const double ClipEpsilon = 1e-6;
+
+    /// <summary>Takes a step.</summary>
+    /// <param name="batches">Its micro-batches, at least one.</param>
+    /// <param name="learningRate">Its learning rate.</param>
+    public StepOutcome Take(IReadOnlyList<MicroBatch> batches, double learningRate)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        Tensor? loss = null;
+        var tokens = batches.Sum(batch => (long)batch.Tokens);
+        var rows = batches.Sum(batch => (long)batch.Batch);
+        var scale = scaler?.Scale ?? 1;
+        foreach (var batch in batches)
+        {
+            var factors = normalization switch
+            {
+                AccumulationNormalization.Token => new LossFactors(Inverse(tokens), Inverse(rows)),
+                AccumulationNormalization.MeanOfMeans => new LossFactors(Inverse(batch.Tokens) / batches.Count, Inverse(batch.Batch) / batches.Count),
+                _ => new LossFactors(Inverse(batch.Tokens), Inverse(batch.Batch)),
+            };
+            var micro = pass.Accumulate(batch, factors, scale, clock);
+            loss = loss?.add_(micro) ?? micro;
+        }
+
+        using var phase = clock?.Enter(Phase.Optimizer);
+        parameters.ClearHoles();
+        var norm = parameters.GradientNorm() / scale;
+        var finite = double.IsFinite(norm);
+        scaler?.Update(finite);
+        if (!finite)
+        {
+            optimizer.Skip();
+            return new StepOutcome(loss!.ToSingle(), norm, Updated: false);
+        }
+
+        var clip = maxGradientNorm > 0 ? Math.Min(1, maxGradientNorm / (norm + ClipEpsilon)) : 1;
+        optimizer.Update(learningRate, clip / scale);
+        return new StepOutcome(loss!.ToSingle(), norm, Updated: true);
+    }
+
+    private static double Inverse(long count) => 1.0 / Math.Max(1, count);
+}

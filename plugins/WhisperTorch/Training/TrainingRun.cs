@@ -1,0 +1,512 @@
+using System.Diagnostics;
+using System.Text;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Abstractions.Training;
+using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.Whisper.Files;
+using AsrPlatform.Whisper.Tokens;
+using AsrPlatform.Whisper.Training;
+using AsrPlatform.WhisperTorch.Model;
+using AsrPlatform.WhisperTorch.Weights;
+
+namespace AsrPlatform.WhisperTorch.Training;
+
+/// <summary>One run of the trainer, from its model and data to its checkpoints.</summary>
+/// <remarks>
+/// Whatever is random depends on the seed and the step alone, so that a resumed run draws what the unbroken one would have drawn and no
+/// generator's state need be stored. Belongs to one thread.
+/// </remarks>
+internal sealed class TrainingRun : IDisposable
+{
+    /// <summary>Steps whose examples are loaded ahead.</summary>
+    private const int StepsAhead = 4;
+
+    private readonly TrainingRequest _request;
+    private readonly TrainingArguments _arguments;
+    private readonly TrainingPlan _plan;
+    private readonly WhisperConfig _config;
+    private readonly WhisperModel _model;
+    private readonly Action<TrainingProgress>? _progress;
+    private readonly CheckpointFolders _folders;
+    private readonly TrainerState _state;
+    private readonly WhisperCollator _collator;
+    private readonly SpecAugmentSettings? _specAugment;
+    private readonly PhaseClock _clock;
+    private readonly List<IDisposable> _owned = [];
+    private readonly TrainedAdapter? _adapter;
+    private readonly CtcTargets? _ctcTargets;
+    private readonly CtcHead? _ctcHead;
+    private readonly TrainableParameters _parameters;
+    private readonly AdamW _optimizer;
+    private readonly LossScaler? _scaler;
+    private readonly OptimizerStep _step;
+    private readonly Evaluator? _evaluator;
+    private readonly TensorBoardWriter? _board;
+    private float _pendingLoss;
+    private int _pendingSteps;
+    private double _totalLoss;
+    private double _gradientNorm;
+    private string? _lastCheckpoint;
+
+    private TrainingRun(TrainingRequest request, TorchBackend backend, Action<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        _request = request;
+        _progress = progress;
+        _arguments = TrainingArguments.Parse(request.Arguments);
+        WhisperCheckpoint.CheckFolder(request.ModelDirectory);
+        var device = backend.FindDevice(request.Device);
+        CheckArguments(device);
+        _plan = new TrainingPlan(_arguments, request.Train.Count, request.Evaluation is not null);
+        _folders = new CheckpointFolders(request.OutputDirectory);
+        var checkpoint = _folders.StartingPoint(_arguments);
+        _state = checkpoint is null ? TrainerState.Of(_plan) : TrainerState.Load(checkpoint);
+        _state.Adopt(_plan);
+        _lastCheckpoint = checkpoint;
+        var resumed = checkpoint is null ? new RunProgress() : RunProgress.Load(checkpoint);
+        (_pendingLoss, _pendingSteps, _totalLoss) = (resumed.PendingLoss, resumed.PendingSteps, resumed.TotalLoss);
+
+        var modelDirectory = request.Adapter is null && checkpoint is not null ? checkpoint : request.ModelDirectory;
+        _config = WhisperConfig.Load(modelDirectory);
+        _specAugment = SpecAugmentSettings.Of(_arguments, _config);
+        _collator = new WhisperCollator(_config, _arguments.EncoderContext);
+        _clock = new PhaseClock(device);
+        try
+        {
+            Evaluator.Generation? generation = null;
+            using (var opened = CheckpointWeights.Open(modelDirectory))
+            {
+                if (_arguments.PredictWithGenerate && request.Evaluation is not null)
+                {
+                    generation = new Evaluator.Generation(
+                        WhisperTokenizer.Load(request.ModelDirectory), GenerationConfig.Load(modelDirectory, _config), request.Language, TaskOf(request.Task));
+                }
+
+                _model = Own(new WhisperModel(
+                    _config, new CheckpointWeightSource(opened), backend.Name, device, ScalarType.Float32, TorchBackend.ThreadsFor(request.Threads), cancellationToken));
+            }
+
+            _adapter = request.Adapter is null ? null : Own(TrainedAdapter.Open(_model, request, checkpoint, _arguments.Seed));
+            if (_arguments.CtcWeight > 0)
+            {
+                _ctcTargets = OpenCtcTargets(checkpoint);
+                Seed("ctc-head", 0);
+                _ctcHead = Own(new CtcHead(_config.DModel, _ctcTargets.Classes, _config.InitStd, device));
+            }
+
+            var blocks = Trained().ToList();
+            _parameters = Own(new TrainableParameters(blocks));
+            _optimizer = Own(new AdamW(
+                _parameters, new AdamWSettings(_arguments.AdamBeta1, _arguments.AdamBeta2, _arguments.AdamEpsilon, _arguments.WeightDecay)));
+            _scaler = _arguments.Fp16 ? new LossScaler() : null;
+            if (checkpoint is not null)
+            {
+                Restore(checkpoint, resumed);
+            }
+
+            var pass = new GradientPass(_model, _config, PassOptions(), _config.DecoderStartTokenId!.Value, (_config.PadTokenId ?? _config.EosTokenId)!.Value, _ctcHead);
+            _step = new OptimizerStep(pass, _parameters, _optimizer, _arguments.AccumulationNormalization, _arguments.MaxGradNorm, _scaler, _clock);
+            _evaluator = request.Evaluation is { } evaluation && _arguments.EvalStrategy != IntervalStrategy.No
+                ? new Evaluator(_model, _config, pass, _collator, evaluation, _arguments) { Writes = generation }
+                : null;
+            _board = _arguments.ReportToTensorBoard
+                ? Own(TensorBoardWriter.Create(Path.Combine(request.OutputDirectory, "runs"), checkpoint is null ? null : _state.GlobalStep + 1))
+                : null;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Sets a run up.</summary>
+    /// <exception cref="AsrException">An argument, a file or the data cannot be used.</exception>
+    public static TrainingRun Open(TrainingRequest request, TorchBackend backend, Action<TrainingProgress>? progress, CancellationToken cancellationToken) =>
+        new(request, backend, progress, cancellationToken);
+
+    /// <summary>Trains to the end, or to the step under way when it is cancelled.</summary>
+    public TrainingOutcome Execute(CancellationToken cancellationToken)
+    {
+        Report(TrainingEvent.Started, new Dictionary<string, double>
+        {
+            ["num_train_epochs"] = _plan.NumTrainEpochs,
+            ["trainable_parameters"] = _parameters.ByName.Values.Sum(parameter => parameter.Length),
+            ["parameters"] = _model.Info.Parameters,
+            ["examples"] = _request.Train.Count,
+        });
+        var start = Stopwatch.GetTimestamp();
+        var firstStep = _state.GlobalStep;
+        var examples = 0L;
+        var completed = true;
+        if (_state.GlobalStep < _plan.MaxSteps)
+        {
+            var planned = _plan.Batches.From(_state.GlobalStep, ExampleSampler.Create(_arguments, _request.Train)).Take(_plan.MaxSteps - _state.GlobalStep);
+            using var loader = new BatchLoader<LoadedStep>(planned.Select(step => (Func<LoadedStep>)(() => Load(step))), StepsAhead);
+            while (true)
+            {
+                LoadedStep? loaded;
+                using (_clock.Enter(Phase.Data))
+                {
+                    if (!loader.TryNext(out loaded))
+                    {
+                        break;
+                    }
+                }
+
+                Take(loaded!, start, ref examples);
+                var due = _plan.After(loaded!.Plan);
+                var stops = cancellationToken.IsCancellationRequested && !due.Stop;
+                Follow(due, loaded.Plan, stops, cancellationToken);
+                if (stops)
+                {
+                    completed = false;
+                    break;
+                }
+            }
+        }
+
+        return Finish(start, firstStep, examples, completed);
+    }
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        // What was made last uses what was made before it.
+        for (var i = _owned.Count - 1; i >= 0; i--)
+        {
+            _owned[i].Dispose();
+        }
+
+        _owned.Clear();
+    }
+
+    private static TranscriptionTask? TaskOf(string? task) => task switch
+    {
+        null => null,
+        "transcribe" => TranscriptionTask.Transcribe,
+        "translate" => TranscriptionTask.Translate,
+        _ => throw new AsrException($"The task is \"{task}\": expected transcribe or translate."),
+    };
+
+    private void CheckArguments(Device device)
+    {
+        if (device.type == DeviceType.CPU && (_arguments.Fp16 || _arguments.Bf16))
+        {
+            throw new AsrException(
+                $"--{(_arguments.Fp16 ? "fp16" : "bf16")} needs a CUDA card: LibTorch multiplies such numbers slowly or not at all on the processor. Train there without it.");
+        }
+
+        if (_arguments.AdamEpsilon <= 0)
+        {
+            throw new AsrException("--adam-epsilon must be above 0: it divides where a gradient is 0.");
+        }
+
+        if (_arguments.FreezeEncoder && _request.Adapter is not null)
+        {
+            throw new AsrException("--freeze-encoder is for training without an adapter; with one, choose the decoder's modules: --target-modules.");
+        }
+
+        if (_arguments.FreezeEncoder && _arguments.CtcWeight > 0)
+        {
+            throw new AsrException("--ctc-weight trains the encoder, which --freeze-encoder keeps as it is: leave one of them out.");
+        }
+    }
+
+    private CtcTargets OpenCtcTargets(string? checkpoint)
+    {
+        var path = checkpoint is null ? null : Path.Combine(checkpoint, CtcTargets.FileName);
+        if (path is not null && File.Exists(path))
+        {
+            return CtcTargets.FromJson(File.ReadAllText(path));
+        }
+
+        return CtcTargets.Of(_arguments, _request.Train, _config.EosTokenId ?? throw new AsrException("config.json has no \"eos_token_id\": CTC on tokens needs it."));
+    }
+
+    private GradientPassOptions PassOptions() => new()
+    {
+        FreezeEncoder = _arguments.FreezeEncoder || (_adapter is { ReachesEncoder: false } && _ctcHead is null),
+        Checkpointing = _arguments.GradientCheckpointing,
+        LabelSmoothing = _arguments.LabelSmoothingFactor,
+        CtcWeight = _arguments.CtcWeight,
+        ProductType = _arguments.Fp16 ? ScalarType.Float16 : _arguments.Bf16 ? ScalarType.BFloat16 : null,
+    };
+
+    private IEnumerable<ParameterBlock> Trained()
+    {
+        const string Encoder = "model.encoder.";
+        const string Positions = Encoder + "embed_positions.weight";
+        var blocks = _adapter is not null
+            ? _adapter.Parameters
+            : _model.Parameters.Where(block => block.Slices[0].Name is var name
+                && name != Positions
+                && !(_arguments.FreezeEncoder && name.StartsWith(Encoder, StringComparison.Ordinal)));
+        return _ctcHead is null ? blocks : blocks.Concat(_ctcHead.Parameters);
+    }
+
+    private void Restore(string checkpoint, RunProgress resumed)
+    {
+        if (_ctcHead is not null)
+        {
+            using var file = SafetensorsFile.Open(Path.Combine(checkpoint, TrainingFiles.CtcHead));
+            foreach (var slice in _ctcHead.Parameters.SelectMany(block => block.Slices))
+            {
+                TrainingFiles.Read(file, slice.Name, slice.Tensor);
+            }
+        }
+
+        TrainingFiles.LoadOptimizer(checkpoint, _parameters, _optimizer);
+        _optimizer.Steps = resumed.OptimizerSteps;
+        if (_scaler is not null && resumed.LossScale is { } scale)
+        {
+            (_scaler.Scale, _scaler.GoodSteps) = (scale, resumed.GoodSteps);
+        }
+    }
+
+    private LoadedStep Load(PlannedStep step)
+    {
+        var batches = new MicroBatch[step.MicroBatches.Length];
+        for (var i = 0; i < batches.Length; i++)
+        {
+            var batch = _collator.Collate(Array.ConvertAll(step.MicroBatches[i], _request.Train.Load));
+            if (_specAugment is not null)
+            {
+                SpecAugmentMasks.Draw(_specAugment, batch, SeededRandom.Of(_arguments.Seed, "spec-augment", step.Index, i))
+                    .Apply(batch.Features, batch.FeatureSize, batch.Frames);
+            }
+
+            batches[i] = MicroBatch.Of(batch, _ctcTargets);
+        }
+
+        return new LoadedStep(step, batches);
+    }
+
+    private void Take(LoadedStep loaded, long start, ref long examples)
+    {
+        Seed("dropout", loaded.Plan.Index);
+        var rate = _plan.LearningRate.Rate(loaded.Plan.Index);
+        if (_adapter is not null)
+        {
+            _adapter.Training = true;
+        }
+
+        var outcome = _step.Take(loaded.Batches, rate);
+        if (!outcome.Updated && _scaler is null)
+        {
+            throw new AsrException(
+                $"Step {loaded.Plan.Index + 1}: the loss ({outcome.Loss}) or its gradient is no finite number. Train with a smaller --learning-rate or a longer --warmup-steps"
+                + (_lastCheckpoint is null ? "." : $"; {_lastCheckpoint} is whole and can be resumed."));
+        }
+
+        // A loss that overflowed float16 counts as the mean of the others, as Hugging Face's trainer filters it.
+        _pendingLoss += float.IsFinite(outcome.Loss) ? outcome.Loss : _pendingLoss / Math.Max(1, _pendingSteps);
+        _pendingSteps++;
+        _state.GlobalStep = loaded.Plan.Index + 1;
+        _state.Epoch = loaded.Plan.EpochAfter;
+        examples += loaded.Plan.Examples;
+        _gradientNorm = outcome.GradientNorm;
+        Report(TrainingEvent.Step, new Dictionary<string, double>
+        {
+            ["loss"] = outcome.Loss,
+            ["grad_norm"] = outcome.GradientNorm,
+            ["learning_rate"] = rate,
+            ["epoch"] = _state.Epoch,
+            ["samples_per_second"] = examples / Stopwatch.GetElapsedTime(start).TotalSeconds,
+        });
+    }
+
+    private void Follow(DueActions due, PlannedStep step, bool stops, CancellationToken cancellationToken)
+    {
+        if (due.Log)
+        {
+            LogLoss(_plan.LearningRate.Rate(step.Index));
+        }
+
+        var better = false;
+        if (due.Evaluate && _evaluator is not null && !stops)
+        {
+            better = Evaluate(cancellationToken);
+        }
+
+        if (due.Save || (due.SaveIfBest && better) || stops)
+        {
+            Save();
+        }
+    }
+
+    private void LogLoss(double rate)
+    {
+        if (_pendingSteps == 0)
+        {
+            return;
+        }
+
+        Log(TrainingEvent.Log, new Dictionary<string, double>
+        {
+            ["loss"] = (double)_pendingLoss / _pendingSteps,
+            ["grad_norm"] = _gradientNorm,
+            ["learning_rate"] = rate,
+        });
+        _totalLoss += _pendingLoss;
+        (_pendingLoss, _pendingSteps) = (0, 0);
+    }
+
+    private bool Evaluate(CancellationToken cancellationToken)
+    {
+        if (_adapter is not null)
+        {
+            _adapter.Training = false;
+        }
+
+        Dictionary<string, double> metrics;
+        try
+        {
+            metrics = _evaluator!.Evaluate(
+                done => Report(TrainingEvent.Evaluating, new Dictionary<string, double> { ["done"] = done, ["total"] = _request.Evaluation!.Count }),
+                cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            // The step is done and worth its checkpoint; an evaluation that was cut short says nothing.
+            return false;
+        }
+
+        Log(TrainingEvent.Evaluated, metrics);
+        return BestModel.Observe(_arguments, _state, metrics);
+    }
+
+    private void Log(TrainingEvent what, IReadOnlyDictionary<string, double> values)
+    {
+        var entry = _state.Log(values);
+        _board?.Write(entry);
+        Report(what, new Dictionary<string, double>(values) { ["epoch"] = entry.Epoch });
+    }
+
+    private void Save()
+    {
+        var step = _state.GlobalStep;
+        if (_state.BestGlobalStep is { } best && (best == step || Directory.Exists(_folders.PathOf(best))))
+        {
+            _state.BestModelCheckpoint = _folders.PathOf(best);
+        }
+
+        _lastCheckpoint = _folders.Save(step, directory =>
+        {
+            SaveModel(directory);
+            TrainingFiles.SaveOptimizer(directory, _parameters, _optimizer);
+            if (_ctcHead is not null)
+            {
+                TrainingFiles.Write(
+                    Path.Combine(directory, TrainingFiles.CtcHead),
+                    _ctcHead.Parameters.SelectMany(block => block.Slices).Select(slice => (slice.Name, slice.Tensor)));
+                if (_ctcTargets!.ToJson() is { } characters)
+                {
+                    AtomicFile.Write(Path.Combine(directory, CtcTargets.FileName), stream => stream.Write(Encoding.UTF8.GetBytes(characters)));
+                }
+            }
+
+            new RunProgress
+            {
+                OptimizerSteps = _optimizer.Steps,
+                PendingLoss = _pendingLoss,
+                PendingSteps = _pendingSteps,
+                TotalLoss = _totalLoss,
+                LossScale = _scaler?.Scale,
+                GoodSteps = _scaler?.GoodSteps ?? 0,
+                Arguments = _arguments.ToDictionary(),
+            }.Save(directory);
+            _state.Save(directory);
+        });
+        _folders.Rotate(_arguments.SaveTotalLimit, _state.BestModelCheckpoint);
+        Report(TrainingEvent.Saved, new Dictionary<string, double>(), _lastCheckpoint);
+    }
+
+    /// <summary>The model, or the adapter, with everything that is needed to use it.</summary>
+    private void SaveModel(string directory)
+    {
+        TrainingFiles.CopyModelFiles(_request.ModelDirectory, directory, forAdapter: _adapter is not null);
+        if (_adapter is not null)
+        {
+            _adapter.Save(directory);
+        }
+        else
+        {
+            TrainingFiles.SaveModel(directory, _model);
+        }
+    }
+
+    private TrainingOutcome Finish(long start, int firstStep, long examples, bool completed)
+    {
+        var metrics = new Dictionary<string, double>();
+        if (completed)
+        {
+            var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            metrics["train_runtime"] = Math.Round(seconds, 4);
+            metrics["train_samples_per_second"] = Math.Round(examples / seconds, 3);
+            metrics["train_steps_per_second"] = Math.Round((_state.GlobalStep - firstStep) / seconds, 3);
+            metrics["total_flos"] = _state.TotalFlos;
+            metrics["train_loss"] = (_totalLoss + _pendingLoss) / Math.Max(1, _state.GlobalStep);
+            var entry = _state.Log(metrics);
+            _board?.Write(entry);
+            SaveResult();
+            _state.Save(_request.OutputDirectory);
+        }
+
+        foreach (var phase in Enum.GetValues<Phase>())
+        {
+            metrics[$"{phase.ToString().ToLowerInvariant()}_seconds"] = _clock.Seconds(phase);
+        }
+
+        foreach (var (name, value) in _state.LogHistory.LastOrDefault(entry => entry.Values.ContainsKey("eval_loss"))?.Values ?? new Dictionary<string, double>())
+        {
+            metrics[name] = value;
+        }
+
+        return new TrainingOutcome
+        {
+            Completed = completed,
+            Step = _state.GlobalStep,
+            MaxSteps = _plan.MaxSteps,
+            LastCheckpoint = _lastCheckpoint,
+            BestCheckpoint = _state.BestModelCheckpoint,
+            Metrics = metrics,
+        };
+    }
+
+    /// <summary>Leaves the model in the output folder: the best one where that is asked for, else the last.</summary>
+    private void SaveResult()
+    {
+        if (!_arguments.LoadBestModelAtEnd || _state.BestModelCheckpoint is not { } best || best == _lastCheckpoint)
+        {
+            SaveModel(_request.OutputDirectory);
+            return;
+        }
+
+        TrainingFiles.CopyModelFiles(best, _request.OutputDirectory, forAdapter: _adapter is not null);
+        foreach (var name in _adapter is null ? [CheckpointWeights.SingleFile] : new[] { "adapter_config.json", "adapter_model.safetensors" })
+        {
+            AtomicFile.Write(Path.Combine(_request.OutputDirectory, name), stream =>
+            {
+                using var source = File.OpenRead(Path.Combine(best, name));
+                source.CopyTo(stream);
+            });
+        }
+    }
+
+    private void Seed(string purpose, int step) =>
+        random.manual_seed((long)(SeededRandom.Of(_arguments.Seed, purpose, step).NextUInt64() >> 1));
+
+    private void Report(TrainingEvent what, IReadOnlyDictionary<string, double> values, string? message = null) =>
+        _progress?.Invoke(new TrainingProgress(what, _state.GlobalStep, _plan.MaxSteps, values, message));
+
+    private T Own<T>(T part)
+        where T : IDisposable
+    {
+        _owned.Add(part);
+        return part;
+    }
+
+    /// <summary>A step with its examples.</summary>
+    private sealed record LoadedStep(PlannedStep Plan, MicroBatch[] Batches);
+}
