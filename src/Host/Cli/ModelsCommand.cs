@@ -17,6 +17,7 @@ internal static class ModelsCommand
         command.Subcommands.Add(CreateList());
         command.Subcommands.Add(CreateShow());
         command.Subcommands.Add(ModelsPull.Create());
+        command.Subcommands.Add(ModelsCreate.Create());
         return command;
     }
 
