@@ -17,7 +17,7 @@ command -v node >/dev/null || die "Node.js 20 or newer is missing: install it an
 
 # LibTorch and its compiler for the engine, OpenBLAS (the reference BLAS is 40 times slower), ffmpeg for audio that is not WAV.
 packages=(libtorch-dev libopenblas0-openmp g++ cmake ninja-build ffmpeg)
-if [ "${1:-}" = --test ]; then packages+=(chromium); fi
+if [ "${1:-}" = --test ]; then packages+=(chromium espeak-ng flite); fi
 
 if command -v dpkg-query >/dev/null; then
   missing=()

@@ -21,4 +21,7 @@ internal static class DataDirectory
 
     /// <summary>Where <c>models pull</c> puts checkpoints.</summary>
     public static string Models(string dataDirectory) => Path.Combine(dataDirectory, "models");
+
+    /// <summary>Where adapters lie, a PEFT folder each.</summary>
+    public static string Adapters(string dataDirectory) => Path.Combine(dataDirectory, "adapters");
 }

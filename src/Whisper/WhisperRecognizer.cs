@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
@@ -14,7 +15,11 @@ namespace AsrPlatform.Whisper;
 /// <summary>A Whisper checkpoint on any backend: its model, features and tokenizer, and the algorithms that decode with them.</summary>
 public sealed class WhisperRecognizer : ISpeechRecognizer
 {
+    private const string Base = "base";
+
     private readonly IReadOnlyList<ISpeechDecoder> _decoders;
+    private readonly Dictionary<string, IAdapter> _adapters = new(StringComparer.Ordinal);
+    private volatile RecognizerInfo _info;
 
     /// <summary>Puts a recogniser together from its parts.</summary>
     /// <param name="name">Name for people and APIs.</param>
@@ -26,7 +31,7 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
         ArgumentNullException.ThrowIfNull(decoders);
         Parts = parts;
         _decoders = decoders;
-        Info = new RecognizerInfo
+        _info = new RecognizerInfo
         {
             Name = name,
             Backend = $"{parts.Model.Info.Backend} ({parts.Model.Info.Device})",
@@ -39,7 +44,7 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
     public static IReadOnlyList<ISpeechDecoder> DefaultDecoders { get; } = [new OpenAiDecoder(), new HuggingFaceDecoder()];
 
     /// <inheritdoc />
-    public RecognizerInfo Info { get; }
+    public RecognizerInfo Info => _info;
 
     /// <summary>The model, features, tokenizer and configurations, for what works below whole transcriptions; owned by the recogniser.</summary>
     public WhisperDecoderInput Parts { get; }
@@ -91,6 +96,52 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
         }
     }
 
+    /// <summary>Takes an adapter over, so that requests can choose it by its name.</summary>
+    /// <param name="adapter">An adapter on this recogniser's model; the recogniser disposes it.</param>
+    /// <exception cref="AsrException">The name stands for something else, or an adapter of that name is there.</exception>
+    public void AddAdapter(IAdapter adapter)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        if (adapter.Name is "active" or "none" or Base || !_adapters.TryAdd(adapter.Name, adapter))
+        {
+            throw new AsrException($"An adapter cannot be called \"{adapter.Name}\": the name is taken.");
+        }
+
+        _info = _info with { Adapters = [.. _info.Adapters, adapter.Name] };
+    }
+
+    /// <summary>Chooses the adapter of requests that choose none: null for the base model. It takes effect with the next request.</summary>
+    /// <exception cref="AsrException">There is no such adapter.</exception>
+    public void UseAdapter(string? name)
+    {
+        var number = AdapterOf(name ?? "none").Number;
+        if (Parts.Model is IMultiAdapterModel model)
+        {
+            model.ActiveAdapter = number;
+        }
+
+        _info = _info with { AdapterVersion = name ?? Base };
+    }
+
+    /// <summary>Removes an adapter and disposes it. Where it was in use, none is.</summary>
+    /// <exception cref="AsrException">There is no such adapter.</exception>
+    public void RemoveAdapter(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (_info.AdapterVersion == name)
+        {
+            UseAdapter(null);
+        }
+
+        if (!_adapters.Remove(name, out var adapter))
+        {
+            throw NoSuchAdapter(name);
+        }
+
+        _info = _info with { Adapters = [.. _info.Adapters.Where(other => other != name)] };
+        adapter.Dispose();
+    }
+
     /// <inheritdoc />
     public TranscriptionResult Transcribe(
         IAudioSource audio,
@@ -108,9 +159,52 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
             throw new AsrException($"The audio has {audio.SampleRateHz} samples per second; the model takes {Info.SampleRateHz}.");
         }
 
-        return decoder.Decode(Parts, audio, OptionCheck.Check(options, Parts), progress, cancellationToken);
+        var (name, number) = AdapterOf(options.Adapter);
+        var model = Parts.Model as IMultiAdapterModel;
+        var before = model?.ActiveAdapter;
+        if (model is not null)
+        {
+            model.ActiveAdapter = number;
+        }
+
+        try
+        {
+            return decoder.Decode(Parts, audio, OptionCheck.Check(options, Parts), progress, cancellationToken) with { AdapterVersion = name };
+        }
+        finally
+        {
+            if (model is not null)
+            {
+                model.ActiveAdapter = before!.Value;
+            }
+        }
     }
 
-    /// <summary>Frees the model.</summary>
-    public void Dispose() => Parts.Model.Dispose();
+    /// <summary>Frees the adapters and the model.</summary>
+    public void Dispose()
+    {
+        foreach (var adapter in _adapters.Values)
+        {
+            adapter.Dispose();
+        }
+
+        _adapters.Clear();
+        Parts.Model.Dispose();
+    }
+
+    private (string Name, int Number) AdapterOf(string? chosen)
+    {
+        var name = chosen switch
+        {
+            null or "active" => _info.AdapterVersion,
+            "none" => Base,
+            var other => other,
+        };
+        return name == Base ? (Base, IMultiAdapterModel.NoAdapter)
+            : _adapters.TryGetValue(name, out var adapter) ? (name, adapter.Id)
+            : throw NoSuchAdapter(name);
+    }
+
+    private AsrException NoSuchAdapter(string name) => new(
+        $"There is no adapter \"{name}\": {(_adapters.Count == 0 ? "none is loaded" : $"loaded are {string.Join(", ", _info.Adapters)}")}.");
 }

@@ -29,7 +29,7 @@ internal static class RecordedForward
         var positions = labels.Select((_, i) => (long)(i % length)).ToArray();
 
         var states = model.Encoder.Forward(features, mode);
-        var hidden = model.Decoder.Embed(tensor(inputs), tensor(positions), examples.Length);
+        var hidden = model.Decoder.Embed(tensor(inputs), tensor(positions), examples.Length, mode);
         hidden = model.Decoder.Forward(hidden, examples.Length, new Sequences(model, states, examples.Length, mode), mode);
         var logits = model.Decoder.Project(hidden, examples.Length, mode);
         return nn.functional.cross_entropy(logits, tensor(labels), ignore_index: -100);

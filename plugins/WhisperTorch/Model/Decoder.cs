@@ -33,9 +33,10 @@ internal sealed class Decoder
     /// <param name="tokens"><c>[batch·token]</c> ids.</param>
     /// <param name="positions">The position of each.</param>
     /// <param name="batch">Batch rows.</param>
+    /// <param name="mode">How to compute.</param>
     /// <param name="isPadding">Which of them is padding, <c>[batch·token, 1]</c> of bool: its embedding is used but gets no gradient.</param>
     /// <returns><c>[batch·token, width]</c>.</returns>
-    public Tensor Embed(Tensor tokens, Tensor positions, int batch, Tensor? isPadding = null)
+    public Tensor Embed(Tensor tokens, Tensor positions, int batch, ForwardMode mode, Tensor? isPadding = null)
     {
         var embeddings = _tokens.Forward(tokens, batch);
         if (isPadding is not null)
@@ -48,7 +49,7 @@ internal sealed class Decoder
             embeddings = embeddings.mul(scale);
         }
 
-        return embeddings.add(_positions.index_select(0, positions));
+        return ForwardMode.Drop(embeddings.add(_positions.index_select(0, positions)), mode.Dropout);
     }
 
     /// <summary>Runs all layers.</summary>

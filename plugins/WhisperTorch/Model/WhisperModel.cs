@@ -338,7 +338,7 @@ internal sealed class WhisperModel : IAdaptableModel<Tensor>
             places[i] = cache.Length(row) + Math.Min(column, count - 1);
         }
 
-        return Decoder.Embed(tensor(ids, device: TorchDevice), tensor(places, device: TorchDevice), cache.Rows);
+        return Decoder.Embed(tensor(ids, device: TorchDevice), tensor(places, device: TorchDevice), cache.Rows, ForwardMode.Inference);
     }
 
     private Tensor LastOfEachRow(DecoderCache cache, DecoderStep step, Tensor states, int width)

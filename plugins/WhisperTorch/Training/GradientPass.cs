@@ -71,7 +71,7 @@ internal sealed class GradientPass
         var states = _model.Encoder.Forward(Upload(batch), mode);
         var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
         var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, mode);
-        var hidden = _model.Decoder.Forward(_model.Decoder.Embed(tokens.Ids, tokens.Positions, batch.Batch), batch.Batch, context, mode);
+        var hidden = _model.Decoder.Forward(_model.Decoder.Embed(tokens.Ids, tokens.Positions, batch.Batch, mode), batch.Batch, context, mode);
         return Logits(hidden, tokens, mode) is { } logits
             ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum, label_smoothing: _options.LabelSmoothing).ToDouble()
             : 0;
@@ -109,7 +109,7 @@ internal sealed class GradientPass
         var loss = Loss(batch, states, hidden, tokens, factors);
         forward?.Dispose();
         using var backward = clock?.Enter(Phase.Backward);
-        Scaled(loss, lossScale).backward();
+        Begin(loss, lossScale);
         return loss;
     }
 
@@ -156,7 +156,7 @@ internal sealed class GradientPass
         // Backward, in the opposite order; the decoder's layers and CTC add to the gradient of the encoder's states.
         forward?.Dispose();
         using var backward = clock?.Enter(Phase.Backward);
-        Scaled(loss, lossScale).backward();
+        Begin(loss, lossScale);
         Continue(embeddedTokens, decoder.Backward(hidden.grad));
         if (recordsEncoder)
         {
@@ -175,7 +175,14 @@ internal sealed class GradientPass
         }
     }
 
-    private static Tensor Scaled(Tensor loss, double scale) => scale == 1 ? loss : loss.mul(scale);
+    private static void Begin(Tensor loss, double scale)
+    {
+        // Where every layer with an adapter is skipped, nothing that is trained had a part in the loss.
+        if (loss.requires_grad)
+        {
+            (scale == 1 ? loss : loss.mul(scale)).backward();
+        }
+    }
 
     private Tensor Loss(MicroBatch batch, Tensor states, Tensor hidden, DecoderTokens tokens, LossFactors factors)
     {
@@ -204,11 +211,8 @@ internal sealed class GradientPass
         return _model.Decoder.Project(hidden.index_select(0, tokens.Counting), 1, mode).to(ScalarType.Float32);
     }
 
-    private Tensor Embed(DecoderTokens tokens, int batch)
-    {
-        var embeddings = _model.Decoder.Embed(tokens.Ids, tokens.Positions, batch, tokens.IsPadding);
-        return ForwardMode.Drop(embeddings, _mode.Dropout);
-    }
+    private Tensor Embed(DecoderTokens tokens, int batch) =>
+        _model.Decoder.Embed(tokens.Ids, tokens.Positions, batch, _mode, tokens.IsPadding);
 
     private Tensor Upload(MicroBatch batch)
     {

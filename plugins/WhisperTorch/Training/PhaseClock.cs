@@ -19,42 +19,23 @@ internal enum Phase
 }
 
 /// <summary>Adds up the time of each phase on the training thread.</summary>
-/// <remarks>A card works on after a phase has ended: with <paramref name="device"/> on one, each phase waits for it first.</remarks>
-/// <param name="device">Where the model is.</param>
-internal sealed class PhaseClock(Device device)
+/// <remarks>Nobody waits for a card at the end of a phase: there a phase has the time that the thread spends waiting in it.</remarks>
+internal sealed class PhaseClock
 {
-    private readonly long[] _ticks = new long[4];
+    private static readonly Phase[] Phases = Enum.GetValues<Phase>();
+    private readonly long[] _ticks = new long[Phases.Length];
 
-    /// <summary>Seconds in a phase so far.</summary>
-    public double Seconds(Phase phase) => (double)_ticks[(int)phase] / Stopwatch.Frequency;
+    /// <summary>Seconds in each phase so far, as <c>data_seconds</c>, <c>forward_seconds</c> and so on.</summary>
+    public IReadOnlyDictionary<string, double> Values =>
+        Phases.ToDictionary(phase => $"{phase.ToString().ToLowerInvariant()}_seconds", phase => (double)_ticks[(int)phase] / Stopwatch.Frequency);
 
     /// <summary>Begins a phase, which ends when the result is disposed.</summary>
     public IDisposable Enter(Phase phase) => new Interval(this, phase);
 
-    private void Synchronize()
+    private sealed class Interval(PhaseClock clock, Phase phase) : IDisposable
     {
-        if (device.type != DeviceType.CPU)
-        {
-            cuda.synchronize(device);
-        }
-    }
+        private readonly long _start = Stopwatch.GetTimestamp();
 
-    private sealed class Interval : IDisposable
-    {
-        private readonly PhaseClock _clock;
-        private readonly Phase _phase;
-        private readonly long _start;
-
-        public Interval(PhaseClock clock, Phase phase)
-        {
-            clock.Synchronize();
-            (_clock, _phase, _start) = (clock, phase, Stopwatch.GetTimestamp());
-        }
-
-        public void Dispose()
-        {
-            _clock.Synchronize();
-            _clock._ticks[(int)_phase] += Stopwatch.GetTimestamp() - _start;
-        }
+        public void Dispose() => clock._ticks[(int)phase] += Stopwatch.GetTimestamp() - _start;
     }
 }

@@ -70,7 +70,7 @@ internal sealed class TrainingRun : IDisposable
         _config = WhisperConfig.Load(modelDirectory);
         _specAugment = SpecAugmentSettings.Of(_arguments, _config);
         _collator = new WhisperCollator(_config, _arguments.EncoderContext);
-        _clock = new PhaseClock(device);
+        _clock = new PhaseClock();
         try
         {
             Evaluator.Generation? generation = null;
@@ -306,7 +306,7 @@ internal sealed class TrainingRun : IDisposable
         _state.Epoch = loaded.Plan.EpochAfter;
         examples += loaded.Plan.Examples;
         _gradientNorm = outcome.GradientNorm;
-        Report(TrainingEvent.Step, new Dictionary<string, double>
+        Report(TrainingEvent.Step, new Dictionary<string, double>(_clock.Values)
         {
             ["loss"] = outcome.Loss,
             ["grad_norm"] = outcome.GradientNorm,
@@ -414,7 +414,7 @@ internal sealed class TrainingRun : IDisposable
                 TotalLoss = _totalLoss,
                 LossScale = _scaler?.Scale,
                 GoodSteps = _scaler?.GoodSteps ?? 0,
-                Arguments = _arguments.ToDictionary(),
+                Arguments = (_arguments with { ResumeFromCheckpoint = null }).ToDictionary(),
             }.Save(directory);
             _state.Save(directory);
         });
@@ -453,9 +453,9 @@ internal sealed class TrainingRun : IDisposable
             _state.Save(_request.OutputDirectory);
         }
 
-        foreach (var phase in Enum.GetValues<Phase>())
+        foreach (var (name, value) in _clock.Values)
         {
-            metrics[$"{phase.ToString().ToLowerInvariant()}_seconds"] = _clock.Seconds(phase);
+            metrics[name] = value;
         }
 
         foreach (var (name, value) in _state.LogHistory.LastOrDefault(entry => entry.Values.ContainsKey("eval_loss"))?.Values ?? new Dictionary<string, double>())

@@ -54,6 +54,9 @@ public sealed record RecognizerInfo
     /// <summary>Language codes that it knows, such as <c>en</c>; empty when it knows just one.</summary>
     public IReadOnlyList<string> Languages { get; init; } = [];
 
-    /// <summary>The version of the adapter in use; <c>base</c> without one.</summary>
+    /// <summary>The adapter in use for requests that choose none; <c>base</c> without one.</summary>
     public string AdapterVersion { get; init; } = "base";
+
+    /// <summary>Adapters that a request can choose: <see cref="TranscriptionOptions.Adapter"/>.</summary>
+    public IReadOnlyList<string> Adapters { get; init; } = [];
 }

@@ -22,6 +22,11 @@ public sealed record TranscriptionOptions
     /// <summary>Transcribe (default) or translate.</summary>
     public TranscriptionTask Task { get; init; }
 
+    /// <summary>
+    /// One of <see cref="RecognizerInfo.Adapters"/>; null or <c>active</c>: the recogniser's choice; <c>none</c>: the base model.
+    /// </summary>
+    public string? Adapter { get; init; }
+
     /// <summary>Ask the model for no timestamps.</summary>
     public bool WithoutTimestamps { get; init; }
 

@@ -12,6 +12,9 @@ public sealed record TranscriptionResult
     /// <summary>Length of the audio in seconds.</summary>
     public required double DurationSeconds { get; init; }
 
+    /// <summary>The adapter that it was made with, <c>base</c> without one; null is <see cref="RecognizerInfo.AdapterVersion"/>.</summary>
+    public string? AdapterVersion { get; init; }
+
     /// <summary>Segments in the order of time.</summary>
     public IReadOnlyList<TranscriptSegment> Segments { get; init; } = [];
 }

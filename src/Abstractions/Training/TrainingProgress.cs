@@ -6,7 +6,10 @@ public enum TrainingEvent
     /// <summary>The run is set up; values: <c>num_train_epochs</c>, <c>trainable_parameters</c>, <c>parameters</c>, <c>examples</c>.</summary>
     Started,
 
-    /// <summary>An optimizer step is done; values: <c>loss</c>, <c>learning_rate</c>, <c>epoch</c>, <c>samples_per_second</c>.</summary>
+    /// <summary>
+    /// An optimizer step is done; values: <c>loss</c>, <c>learning_rate</c>, <c>epoch</c>, <c>samples_per_second</c>, and the time so far of
+    /// each phase: <c>data_seconds</c> (waiting for examples), <c>forward_seconds</c>, <c>backward_seconds</c>, <c>optimizer_seconds</c>.
+    /// </summary>
     Step,
 
     /// <summary>A line of the log, as in trainer_state.json: <c>loss</c>, <c>grad_norm</c>, <c>learning_rate</c>, <c>epoch</c>.</summary>

@@ -21,12 +21,13 @@ internal static class BenchCommand
 
     public static Command Create()
     {
-        var command = new Command("bench", "Measures encoder and decoder on random weights.");
+        var command = new Command("bench", "Measures encoder, decoder and training on random weights.");
         command.Subcommands.Add(Create("encode", "Times the encoder.", (run, _) => run.Encode()));
         var tokens = new Option<int>("--tokens") { Description = $"tokens to decode; default: {TokensPerSecond} a second of audio", HelpName = "N" };
         var decode = Create("decode", "Times the decoder, token by token behind a prefix of four.", (run, parsed) => run.Decode(parsed.GetValue(tokens)));
         decode.Options.Add(tokens);
         command.Subcommands.Add(decode);
+        command.Subcommands.Add(BenchTrain.Create());
         return command;
     }
 
@@ -95,12 +96,22 @@ internal static class BenchCommand
               "model_type": "whisper", "d_model": {{width}},
               "encoder_layers": {{layers}}, "encoder_attention_heads": {{heads}}, "encoder_ffn_dim": {{4 * width}},
               "decoder_layers": {{layers}}, "decoder_attention_heads": {{heads}}, "decoder_ffn_dim": {{4 * width}},
-              "vocab_size": 51865, "num_mel_bins": 80, "max_source_positions": 1500, "max_target_positions": 448
+              "vocab_size": 51865, "num_mel_bins": 80, "max_source_positions": 1500, "max_target_positions": 448,
+              "decoder_start_token_id": 50258, "eos_token_id": 50257, "pad_token_id": 50257, "bos_token_id": 50257
             }
             """);
     }
 
-    private static int Frames(double seconds, WhisperConfig config)
+    /// <summary>As <see cref="Configuration"/>, with the tokens that training needs.</summary>
+    internal static WhisperConfig TrainableConfiguration(string dims)
+    {
+        var config = Configuration(dims);
+        return config is { DecoderStartTokenId: not null, EosTokenId: > 0 }
+            ? config
+            : throw new AsrException($"--dims {dims}: its config.json lacks \"decoder_start_token_id\" or \"eos_token_id\", which training needs");
+    }
+
+    internal static int Frames(double seconds, WhisperConfig config)
     {
         var positions = Math.Round(seconds * FramesPerSecond / 2);
         return positions >= 1 && positions <= config.MaxSourcePositions

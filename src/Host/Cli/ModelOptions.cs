@@ -23,6 +23,8 @@ internal sealed class ModelOptions
 
     public Option<string?> Adapter { get; } = new("--adapter") { Description = "an adapter's id or PEFT folder, 'active' or 'none'", HelpName = "ID|DIR" };
 
+    public Option<string?> DataDirectory { get; } = new("--data-dir") { Description = "the data folder; default: ASR_DATA_DIR, else the user's", HelpName = "DIR" };
+
     public PluginOptions Plugins { get; } = new();
 
     public void AddTo(Command command)
@@ -32,32 +34,59 @@ internal sealed class ModelOptions
         command.Options.Add(Device);
         command.Options.Add(Threads);
         command.Options.Add(Adapter);
+        command.Options.Add(DataDirectory);
         command.Options.Add(Plugins.Directory);
     }
 
     /// <summary>Reads the options.</summary>
     /// <exception cref="AsrException">An option cannot be used.</exception>
-    public (string? Backend, ModelLoadOptions Load) Read(ParseResult parsed)
+    public ModelRequest Read(ParseResult parsed)
     {
-        if (parsed.GetValue(Adapter) is { } adapter && adapter is not ("none" or "active"))
-        {
-            throw new AsrException($"--adapter {adapter}: no plugin that reads adapters is loaded (see './asr doctor'); merge the adapter into a checkpoint and give that with --model");
-        }
-
         var threads = parsed.GetValue(Threads);
         if (threads < 0)
         {
             throw new AsrException($"--threads {threads}: give 0 or more");
         }
 
-        return (
+        return new ModelRequest(
             parsed.GetValue(Backend),
             new ModelLoadOptions
             {
                 ModelDirectory = Pulled(parsed.GetValue(Model)) ?? FindDemoModel(),
                 Device = parsed.GetValue(Device)!,
                 Threads = threads,
-            });
+            },
+            ReadAdapter(parsed));
+    }
+
+    /// <summary>The folder of the adapter that is named; null for none.</summary>
+    /// <exception cref="AsrException">There is no such adapter.</exception>
+    public string? ReadAdapter(ParseResult parsed)
+    {
+        var adapter = parsed.GetValue(Adapter);
+        if (adapter is null or "none" or "active")
+        {
+            // No adapter is promoted yet, so that the active one is none.
+            return null;
+        }
+
+        return FindAdapter(parsed, adapter);
+    }
+
+    /// <summary>The folder of an adapter: the folder of that name, else the one of that id in the data folder.</summary>
+    /// <exception cref="AsrException">There is none.</exception>
+    public string FindAdapter(ParseResult parsed, string adapter)
+    {
+        if (Directory.Exists(adapter))
+        {
+            return Path.GetFullPath(adapter);
+        }
+
+        var folder = Host.DataDirectory.Adapters(Host.DataDirectory.Resolve(parsed.GetValue(DataDirectory)));
+        var stored = adapter is "." or ".." || adapter.AsSpan().IndexOfAny('/', '\\') >= 0 ? null : Path.Combine(folder, adapter);
+        return stored is not null && Directory.Exists(stored)
+            ? stored
+            : throw new AsrException($"adapter {adapter}: there is no such folder, and no adapter of that id in {folder}");
     }
 
     /// <summary>The folder of the model, for verbs that read its files alone.</summary>
@@ -68,11 +97,11 @@ internal sealed class ModelOptions
     /// <summary>Loads the recogniser that the options name, hands it to <paramref name="work"/> on a thread of its own, and disposes it.</summary>
     public async Task<T> UseRecognizerAsync<T>(ParseResult parsed, Func<ISpeechRecognizer, T> work, CancellationToken cancellationToken)
     {
-        var (backend, load) = Read(parsed);
+        var request = Read(parsed);
         await using var catalog = Plugins.Load(parsed);
         return await DedicatedThread.RunAsync(() =>
         {
-            using var recognizer = RecognizerLoader.Load(catalog, backend, load, cancellationToken);
+            using var recognizer = RecognizerLoader.Load(catalog, request, cancellationToken);
             return work(recognizer);
         });
     }
@@ -85,7 +114,7 @@ internal sealed class ModelOptions
             return given;
         }
 
-        var folder = ModelName.FolderIn(DataDirectory.Models(DataDirectory.Resolve(null)), given);
+        var folder = ModelName.FolderIn(Host.DataDirectory.Models(Host.DataDirectory.Resolve(null)), given);
         return Directory.Exists(folder) ? folder : given;
     }
 

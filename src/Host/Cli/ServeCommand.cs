@@ -15,24 +15,22 @@ internal static class ServeCommand
     public static Command Create()
     {
         var urls = new Option<string>("--urls") { Description = "addresses to listen on, separated by ;", HelpName = "URLS", DefaultValueFactory = _ => "http://127.0.0.1:5080" };
-        var dataDirectory = new Option<string?>("--data-dir") { Description = "the data folder (sessions are not kept there yet); default: ASR_DATA_DIR, else the user's", HelpName = "DIR" };
         var model = new ModelOptions();
         var command = new Command("serve", "Hosts live captions: the SignalR hub, the HTTP API and the page.");
         command.Options.Add(urls);
-        command.Options.Add(dataDirectory);
         model.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var (backend, load) = model.Read(parsed);
+            var request = model.Read(parsed);
             if (parsed.GetValue(urls)!.Contains("https:", StringComparison.OrdinalIgnoreCase))
             {
                 throw new AsrException("--urls: this host speaks http; for https put a reverse proxy before it");
             }
 
             var builder = HostApplication.CreateBuilder([new("urls", parsed.GetValue(urls))]);
-            builder.Configuration["DataDirectory"] = DataDirectory.Resolve(parsed.GetValue(dataDirectory));
+            builder.Configuration["DataDirectory"] = DataDirectory.Resolve(parsed.GetValue(model.DataDirectory));
             await using var plugins = model.Plugins.Load(parsed);
-            await RunAsync(HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, backend, load, cancellationToken)), cancellationToken);
+            await RunAsync(HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken)), cancellationToken);
             return 0;
         });
         return command;

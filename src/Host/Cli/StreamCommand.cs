@@ -58,11 +58,11 @@ internal static class StreamCommand
                 return 0;
             }
 
-            var (backend, load) = model.Read(parsed);
+            var loading = model.Read(parsed);
             await using var plugins = model.Plugins.Load(parsed);
             var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
             builder.Configuration.AddEnvironmentVariables("ASR_");
-            builder.Services.AddLive(() => RecognizerLoader.Load(plugins, backend, load, cancellationToken), builder.Configuration);
+            builder.Services.AddLive(() => RecognizerLoader.Load(plugins, loading, cancellationToken), builder.Configuration);
             using var live = builder.Build();
             await live.StartAsync(cancellationToken);
             try

@@ -17,6 +17,9 @@ internal static class TrainCommand
     /// <summary>How long Ctrl-C waits for the step under way and the checkpoint; a second one does not shorten it, kill does, without harm.</summary>
     public static readonly TimeSpan StopTimeout = TimeSpan.FromHours(1);
 
+    /// <summary>What the last line says; <c>--json</c> and trainer_state.json have the rest.</summary>
+    private static readonly string[] MetricsToShow = ["train_loss", "eval_loss", "eval_wer", "train_runtime", "train_samples_per_second"];
+
     public static Command Create()
     {
         var config = new Option<string?>("--config") { Description = "YAML file of the same settings; the command line goes before it", HelpName = "FILE.yaml" };
@@ -114,8 +117,8 @@ internal static class TrainCommand
 
         if (!quiet)
         {
-            var metrics = string.Join(", ", outcome.Metrics.OrderBy(pair => pair.Key, StringComparer.Ordinal)
-                .Select(pair => string.Create(CultureInfo.InvariantCulture, $"{pair.Key} {pair.Value:0.####}")));
+            var metrics = string.Join(", ", MetricsToShow.Where(outcome.Metrics.ContainsKey)
+                .Select(name => string.Create(CultureInfo.InvariantCulture, $"{name} {outcome.Metrics[name]:0.####}")));
             Console.Error.WriteLine($"done: {run.OutputDirectory}" + (metrics.Length > 0 ? $" ({metrics})" : ""));
         }
 

@@ -77,4 +77,4 @@ internal sealed record SessionDescription
 /// <param name="SampleRateHz">Samples per second of the audio that is sent.</param>
 /// <param name="Language">Language code, or null to detect it.</param>
 /// <param name="Task">Transcribe or translate.</param>
-internal sealed record SessionSettings(int SampleRateHz, string? Language, TranscriptionTask Task);
+internal sealed record SessionSettings(int SampleRateHz, string? Language, TranscriptionTask Task, string? Adapter = null);

@@ -44,6 +44,7 @@ internal sealed class LiveSession : IAsyncDisposable
     private readonly CaptionLog _log;
     private readonly ModelHost _model;
     private readonly RecognizerInfo _recognizer;
+    private string _adapterVersion; // of the newest decoding; whatever is published comes from it
     private readonly LiveOptions _options;
     private readonly LiveMetrics _metrics;
     private readonly TimeProvider _time;
@@ -99,6 +100,7 @@ internal sealed class LiveSession : IAsyncDisposable
         Id = id;
         Settings = settings;
         _recognizer = recognizer;
+        _adapterVersion = recognizer.AdapterVersion;
         _model = model;
         _window = window;
         _options = options;
@@ -712,12 +714,15 @@ internal sealed class LiveSession : IAsyncDisposable
             {
                 Language = Settings.Language,
                 Task = Settings.Task,
+                Adapter = Settings.Adapter,
                 WordTimestamps = true,
                 ConditionOnPreviousText = false,
                 // What is shown for a second is not worth another decoding; what stays is worth two (temperatures 0.4 and 0.8).
                 TemperatureIncrementOnFallback = reason == DecodeReason.Update ? null : 0.4,
             };
-            return await _model.TranscribeAsync(new MemoryAudioSource(samples.AsMemory(0, count), _recognizer.SampleRateHz), options, _abort.Token);
+            var result = await _model.TranscribeAsync(new MemoryAudioSource(samples.AsMemory(0, count), _recognizer.SampleRateHz), options, _abort.Token);
+            _adapterVersion = result.AdapterVersion ?? _recognizer.AdapterVersion;
+            return result;
         }
         finally
         {
@@ -767,7 +772,7 @@ internal sealed class LiveSession : IAsyncDisposable
             Text = text,
             Words = words,
             Language = language ?? Settings.Language,
-            AdapterVersion = _recognizer.AdapterVersion,
+            AdapterVersion = _adapterVersion,
             StartSample = Math.Min(Resampler.OutputLength(start, _recognizer.SampleRateHz, Settings.SampleRateHz), acknowledged),
             EndSample = Math.Min(Resampler.OutputLength(end, _recognizer.SampleRateHz, Settings.SampleRateHz), acknowledged),
         });

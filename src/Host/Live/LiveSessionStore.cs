@@ -62,7 +62,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">It cannot be started; the message says why.</exception>
     public async Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken)
     {
-        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task));
+        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter);
         if (request.SessionId is { } id)
         {
             RequireId(id);
@@ -236,7 +236,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             throw new AsrException($"the model {recognizer.Name} does not know the language '{Shown(language)}'; it knows {string.Join(", ", recognizer.Languages.Take(MostNames))}{(recognizer.Languages.Count > MostNames ? ", …" : "")}");
         }
 
-        if (request.Adapter is not (null or "active" or "none"))
+        if (request.Adapter is not (null or "active" or "none") && !recognizer.Adapters.Contains(request.Adapter, StringComparer.Ordinal))
         {
             throw new AsrException($"there is no adapter '{Shown(request.Adapter)}'");
         }

@@ -11,12 +11,39 @@ internal static class RecognizerLoader
 {
     /// <summary>Loads a model by the backend of that name, or by the first that can.</summary>
     /// <param name="catalog">The plugins; must outlive the recogniser.</param>
-    /// <param name="backend">A backend's name; null tries Seq2Seq backends in the order of the plugins, then whole recognisers.</param>
-    /// <param name="options">What to load.</param>
+    /// <param name="request">
+    /// What to load. Without a backend's name, Seq2Seq backends are tried in the order of the plugins, then whole recognisers.
+    /// </param>
     /// <param name="cancellationToken">Stops between files.</param>
     /// <returns>A recogniser that the caller disposes; it belongs to the calling thread.</returns>
     /// <exception cref="AsrException">No backend can load it; the message says why each cannot.</exception>
-    public static ISpeechRecognizer Load(PluginCatalog catalog, string? backend, ModelLoadOptions options, CancellationToken cancellationToken = default)
+    public static ISpeechRecognizer Load(PluginCatalog catalog, ModelRequest request, CancellationToken cancellationToken = default)
+    {
+        if (request.AdapterDirectory is not { } directory)
+        {
+            return LoadBase(catalog, request.Backend, request.Load, cancellationToken);
+        }
+
+        // First what is quick to find out.
+        var provider = AdapterLoader.FindProvider(catalog, directory);
+        var recognizer = LoadBase(catalog, request.Backend, request.Load, cancellationToken);
+        try
+        {
+            var adaptable = recognizer as WhisperRecognizer
+                ?? throw new AsrException($"--adapter {directory}: the recognizer {recognizer.Info.Name} takes no adapters");
+            var adapter = provider.Load(adaptable.Parts.Model, AdapterLoader.NameOf(directory), directory);
+            adaptable.AddAdapter(adapter);
+            adaptable.UseAdapter(adapter.Name);
+            return recognizer;
+        }
+        catch
+        {
+            recognizer.Dispose();
+            throw;
+        }
+    }
+
+    private static ISpeechRecognizer LoadBase(PluginCatalog catalog, string? backend, ModelLoadOptions options, CancellationToken cancellationToken)
     {
         var engines = catalog.GetServices<ISeq2SeqBackend>();
         var recognizers = catalog.GetServices<ISpeechRecognizerBackend>();
@@ -32,16 +59,16 @@ internal static class RecognizerLoader
         }
 
         var reasons = new List<string>();
-        if (options.ModelDirectory is { } directory)
+        if (options.ModelDirectory is { } folder)
         {
             foreach (var candidate in engines)
             {
-                if (candidate.CanLoad(directory, out var reason))
+                if (candidate.CanLoad(folder, out var reason))
                 {
                     return WhisperRecognizer.Load(candidate, options, Decoders(catalog), cancellationToken);
                 }
 
-                reasons.Add(reason ?? $"the backend '{candidate.Name}' cannot load {directory}");
+                reasons.Add(reason ?? $"the backend '{candidate.Name}' cannot load {folder}");
             }
         }
 

@@ -30,6 +30,20 @@ public sealed class BenchTests
         }
     }
 
+    [Fact]
+    public void BenchTrain_OfACheckpointsDimensions_DividesTheTimeAmongThePhases()
+    {
+        var dims = Fixtures.Path("trainer/init");
+        var result = JsonNode.Parse(AsrProcess.Run("bench", "train", "--dims", dims, "--seconds", "1", "--threads", "1", "--steps", "3", "--batch", "2", "--device", "cpu").ShouldSucceed())!;
+        Assert.Equal(3, result["steps"]!.GetValue<int>());
+        Assert.Equal(2, result["batch"]!.GetValue<int>());
+        string[] positive = ["parameters", "trainableParameters", "stepMilliseconds", "samplesPerSecond", "audioSecondsPerSecond", "peakMemoryMiB"];
+        Assert.All(positive, name => Assert.True(result[name]!.GetValue<double>() > 0, name));
+        var shares = result["phaseShares"]!.AsObject();
+        Assert.Equal(["data", "forward", "backward", "optimizer"], shares.Select(share => share.Key));
+        Assert.InRange(shares.Sum(share => share.Value!.GetValue<double>()), 0.3, 1.001);
+    }
+
     [Theory]
     [InlineData("--dims", "huge")]
     [InlineData("--seconds", "0")]

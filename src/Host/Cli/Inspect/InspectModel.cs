@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Host.Cli.Inspect;
@@ -92,14 +93,16 @@ internal static class InspectModel
             Func<ISeq2SeqModel, IEncoderStates, (float[] Values, int[] Shape)> compute,
             CancellationToken cancellationToken)
         {
-            var (backendName, load) = _model.Read(parsed);
-            var directory = load.ModelDirectory ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
+            var request = _model.Read(parsed);
+            var directory = request.Load.ModelDirectory ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
             var features = InspectFeatures.Extract(parsed.GetValue(_file)!, directory, cancellationToken);
             await using var catalog = _model.Plugins.Load(parsed);
-            var backend = catalog.Get<ISeq2SeqBackend>(backendName);
+            var backend = catalog.Get<ISeq2SeqBackend>(request.Backend);
+            var provider = request.AdapterDirectory is { } folder ? AdapterLoader.FindProvider(catalog, folder) : null;
             return await DedicatedThread.RunAsync(() =>
             {
-                using var model = backend.Load(load, cancellationToken);
+                using var model = backend.Load(request.Load, cancellationToken);
+                using var adapter = provider is null ? null : AdapterLoader.Activate(provider, model, request.AdapterDirectory!);
                 using var states = model.Encode(features.Values, 1, features.Frames);
                 var (values, shape) = compute(model, states);
                 NpyWriter.Write(parsed.GetValue(_output)!, values, shape);

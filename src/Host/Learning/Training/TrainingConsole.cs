@@ -12,7 +12,7 @@ internal sealed class TrainingConsole
 {
     private static readonly TimeSpan RedrawInterval = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>How much a step counts in the mean that the remaining time is estimated from: about the last twenty.</summary>
+    /// <summary>How much a step counts in the mean that the remaining time is estimated from: all of the first ten alike, then about the last ten.</summary>
     private const double Smoothing = 0.1;
 
     private readonly TextWriter _writer;
@@ -21,6 +21,8 @@ internal sealed class TrainingConsole
     private long? _lastStepAt;
     private long? _drawnAt;
     private double? _secondsPerStep;
+    private double? _samplesPerSecond;
+    private int _measured = 1;
     private bool _lineIsOpen;
     private int _lastStep;
 
@@ -130,10 +132,10 @@ internal sealed class TrainingConsole
 
         if (Value(progress, "learning_rate") is { } rate)
         {
-            text += Invariant($"  lr {rate:0.00e-00}");
+            text += Invariant($"  lr {rate:0.00e+00}");
         }
 
-        if (Value(progress, "samples_per_second") is { } speed)
+        if ((Value(progress, "samples_per_second") ?? _samplesPerSecond) is { } speed)
         {
             text += Invariant($"  {speed:0.0} samples/s");
         }
@@ -154,10 +156,11 @@ internal sealed class TrainingConsole
         if (_lastStepAt is { } last && progress.Step > _lastStep)
         {
             var seconds = _time.GetElapsedTime(last, now).TotalSeconds / (progress.Step - _lastStep);
-            _secondsPerStep = _secondsPerStep is { } mean ? mean + (Smoothing * (seconds - mean)) : seconds;
+            _secondsPerStep = _secondsPerStep is { } mean ? mean + (Math.Max(Smoothing, 1.0 / ++_measured) * (seconds - mean)) : seconds;
         }
 
         (_lastStepAt, _lastStep) = (now, progress.Step);
+        _samplesPerSecond = Value(progress, "samples_per_second") ?? _samplesPerSecond;
     }
 
     private void Restart() => _lastStepAt = _time.GetTimestamp();

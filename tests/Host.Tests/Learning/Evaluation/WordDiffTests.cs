@@ -7,10 +7,10 @@ public sealed class WordDiffTests
     [Fact]
     public void Render_ErrorsOfAllKinds_StandUnderEachOther() =>
         Assert.Equal(
-            "  REF: the quick fox jumps over **** dogs\n" +
-            "  HYP: the quack fox ***** over lazy dogs\n" +
-            "           S         D          I\n",
-            WordDiff.Render("the quick fox jumps over dogs", "the quack fox over lazy dogs", 100, colour: false));
+            "  REF: the quick fox jumps over the **** dogs now\n" +
+            "  HYP: the quack fox ***** over the lazy dogs now\n" +
+            "           S         D              I\n",
+            WordDiff.Render("the quick fox jumps over the dogs now", "the quack fox over the lazy dogs now", 100, colour: false));
 
     [Fact]
     public void Render_WideCharacters_TakeTwoColumns() =>

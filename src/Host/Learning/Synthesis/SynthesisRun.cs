@@ -1,0 +1,301 @@
+using System.Collections.Concurrent;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Audio;
+using AsrPlatform.Host.Learning.Data;
+using AsrPlatform.Whisper.Files;
+
+namespace AsrPlatform.Host.Learning.Synthesis;
+
+/// <summary>What a run made.</summary>
+/// <param name="ManifestPath">The manifest.</param>
+/// <param name="Clips">Clips in it.</param>
+/// <param name="Seconds">Their length.</param>
+/// <param name="Failed">Clips that could not be made, with the reason of the first.</param>
+internal sealed record SynthesisResult(string ManifestPath, int Clips, double Seconds, (int Count, string? Reason) Failed);
+
+/// <summary>Makes the clips of a plan: WAV files (16 kHz, PCM16) and <c>manifest.jsonl</c> in a folder.</summary>
+/// <remarks>
+/// A clip is finished when its line is in <c>progress.jsonl</c>; a run that was stopped goes on from there. The manifest appears at the end,
+/// whole, in the order of the plan.
+/// </remarks>
+internal sealed class SynthesisRun
+{
+    /// <summary>The manifest's name in the output folder.</summary>
+    public const string ManifestName = "manifest.jsonl";
+
+    private const string ProgressName = "progress.jsonl";
+
+    /// <summary>Voices of babble: enough that no single one is understood.</summary>
+    private const int BabbleVoices = 6;
+
+    private static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    private readonly Dictionary<string, ISpeechSynthesizer> _synthesizers;
+    private readonly string _folder;
+    private readonly int _jobs;
+
+    /// <summary>Prepares a run.</summary>
+    /// <param name="synthesizers">Those of the plan's voices.</param>
+    /// <param name="folder">Output folder; made when missing.</param>
+    /// <param name="jobs">Clips made at the same time.</param>
+    public SynthesisRun(IReadOnlyList<ISpeechSynthesizer> synthesizers, string folder, int jobs)
+    {
+        _synthesizers = synthesizers.ToDictionary(synthesizer => synthesizer.Name, StringComparer.Ordinal);
+        _folder = folder;
+        _jobs = Math.Max(1, jobs);
+    }
+
+    /// <summary>Makes what is not there yet.</summary>
+    /// <param name="clips">The plan.</param>
+    /// <param name="progress">Told clips done and all clips, one call at a time; may be null.</param>
+    /// <param name="cancellationToken">Stops; the next run goes on.</param>
+    /// <exception cref="AsrException">The folder cannot be written, or no clip could be made.</exception>
+    public SynthesisResult Run(IReadOnlyList<PlannedClip> clips, Action<int, int>? progress, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return RunAll(clips, progress, cancellationToken);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new AsrException($"{_folder} cannot be written: {error.Message}", error);
+        }
+    }
+
+    private SynthesisResult RunAll(IReadOnlyList<PlannedClip> clips, Action<int, int>? progress, CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(_folder);
+        var lines = ReadProgress(clips);
+        var temporary = Directory.CreateDirectory(Path.Combine(_folder, ".tmp")).FullName;
+        var failures = new ConcurrentBag<(int Index, string Reason)>();
+        var done = lines.Count;
+        try
+        {
+            using var journal = new StreamWriter(Path.Combine(_folder, ProgressName), append: true, new UTF8Encoding(false)) { AutoFlush = true };
+            PlannedClip[] missing = [.. clips.Where(clip => !lines.ContainsKey(clip.FileName))];
+            var babble = missing.Any(clip => clip.Noise == NoiseKind.Babble && clip.SignalToNoise is not null) ? MakeBabble(clips, temporary, cancellationToken) : [];
+            Parallel.ForEach(missing, new ParallelOptions { MaxDegreeOfParallelism = _jobs, CancellationToken = cancellationToken }, clip =>
+            {
+                string? line = null;
+                try
+                {
+                    line = MakeClip(clip, babble, temporary, cancellationToken);
+                }
+                catch (AsrException error)
+                {
+                    failures.Add((clip.Index, error.Message));
+                }
+
+                lock (journal)
+                {
+                    if (line is not null)
+                    {
+                        journal.Write(line + "\n");
+                        lines[clip.FileName] = line;
+                    }
+
+                    progress?.Invoke(++done, clips.Count);
+                }
+            });
+        }
+        finally
+        {
+            Directory.Delete(temporary, recursive: true);
+        }
+
+        var reason = failures.OrderBy(failure => failure.Index).FirstOrDefault().Reason;
+        string[] finished = [.. clips.Select(clip => lines.GetValueOrDefault(clip.FileName)).OfType<string>()];
+        if (finished.Length == 0)
+        {
+            throw new AsrException($"no clip could be made: {reason}");
+        }
+
+        var manifest = Path.Combine(_folder, ManifestName);
+        AtomicFile.Write(manifest, stream =>
+        {
+            foreach (var line in finished)
+            {
+                stream.Write(Encoding.UTF8.GetBytes(line + "\n"));
+            }
+        });
+        return new SynthesisResult(manifest, finished.Length, finished.Sum(line => JsonDocument.Parse(line).RootElement.GetProperty("duration").GetDouble()), (failures.Count, reason));
+    }
+
+    /// <summary>The lines of clips that are finished and still there.</summary>
+    private ConcurrentDictionary<string, string> ReadProgress(IReadOnlyList<PlannedClip> clips)
+    {
+        var lines = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
+        var path = Path.Combine(_folder, ProgressName);
+        if (!File.Exists(path))
+        {
+            return lines;
+        }
+
+        var planned = clips.Select(clip => clip.FileName).ToHashSet(StringComparer.Ordinal);
+        foreach (var line in File.ReadLines(path))
+        {
+            try
+            {
+                using var json = JsonDocument.Parse(line);
+                if (json.RootElement.GetProperty("audio").GetString() is { } name && planned.Contains(name) && File.Exists(Path.Combine(_folder, name)))
+                {
+                    lines[name] = line;
+                }
+            }
+            catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException)
+            {
+                // The line that was being written when a run was killed: end it, so that the next is not glued to it.
+                File.AppendAllText(path, "\n");
+            }
+        }
+
+        return lines;
+    }
+
+    private List<float[]> MakeBabble(IReadOnlyList<PlannedClip> clips, string temporary, CancellationToken cancellationToken)
+    {
+        var voices = new List<float[]>();
+        foreach (var clip in clips.Where(clip => clip.Voice is not null).DistinctBy(clip => clip.Text).Take(BabbleVoices * 2))
+        {
+            try
+            {
+                var samples = Speak(clip with { WordTimes = false }, temporary, cancellationToken).Samples;
+                if (SpeechEffects.Level(samples) is > 0 and var level)
+                {
+                    voices.Add([.. samples.Select(sample => sample / level)]);
+                }
+            }
+            catch (AsrException)
+            {
+                // The clip itself will say why.
+            }
+
+            if (voices.Count == BabbleVoices)
+            {
+                break;
+            }
+        }
+
+        return voices;
+    }
+
+    private SpokenUtterance Speak(PlannedClip clip, string temporary, CancellationToken cancellationToken)
+    {
+        var spoken = _synthesizers[clip.Voice!.Synthesizer].Speak(new SpeechRequest(clip.Text, clip.Voice, clip.Rate, clip.Pitch, clip.WordTimes), temporary, cancellationToken);
+        return SpeechEffects.Level(spoken.Samples) > 0 ? spoken : throw new AsrException($"{clip.Voice.FullName} says nothing for '{clip.Text}'");
+    }
+
+    /// <summary>Makes a clip's file and gives its line.</summary>
+    private string MakeClip(PlannedClip clip, IReadOnlyList<float[]> babble, string temporary, CancellationToken cancellationToken)
+    {
+        var random = new Random(clip.Seed);
+        float[] samples;
+        IReadOnlyList<TimedWord> words = [];
+        if (clip.Voice is null)
+        {
+            samples = SpeechEffects.Noise(clip.Noise, (int)(clip.Before * AudioFile.TargetRateHz), babble, random);
+            var gain = (float)Math.Pow(10, -clip.SignalToNoise!.Value / 20);
+            for (var index = 0; index < samples.Length; index++)
+            {
+                samples[index] *= gain;
+            }
+        }
+        else
+        {
+            var spoken = Speak(clip, temporary, cancellationToken);
+            var before = (int)(clip.Before * AudioFile.TargetRateHz);
+            samples = new float[before + spoken.Samples.Length + (int)(clip.After * AudioFile.TargetRateHz)];
+            spoken.Samples.CopyTo(samples.AsSpan(before));
+            words = [.. spoken.Words.Select(word => WordTimes.Round(word with { Start = word.Start + clip.Before, End = word.End + clip.Before }))];
+            if (clip.Reverberation is { } seconds)
+            {
+                samples = SpeechEffects.Reverberate(samples, seconds, random);
+            }
+
+            if (clip.SignalToNoise is { } ratio)
+            {
+                SpeechEffects.AddNoise(samples, SpeechEffects.Noise(clip.Noise, samples.Length, babble, random), ratio);
+            }
+        }
+
+        if (clip.Telephone)
+        {
+            SpeechEffects.LimitBand(samples);
+        }
+
+        if (clip.Voice is not null)
+        {
+            SpeechEffects.SetPeak(samples, clip.Level);
+        }
+
+        // A file is whole before it has its name; flushing each to disk would take longer than making it.
+        var unnamed = Path.Combine(temporary, clip.FileName);
+        using (var file = new FileStream(unnamed, FileMode.Create, FileAccess.Write))
+        {
+            WavWriter.Write(file, samples, AudioFile.TargetRateHz);
+        }
+
+        File.Move(unnamed, Path.Combine(_folder, clip.FileName), overwrite: true);
+        return Line(clip, samples.Length / (double)AudioFile.TargetRateHz, words);
+    }
+
+    private static string Line(PlannedClip clip, double seconds, IReadOnlyList<TimedWord> words)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, WriterOptions))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("audio", clip.FileName);
+            writer.WriteString("text", clip.Text);
+            if (clip.Voice is { } voice)
+            {
+                writer.WriteString("language", voice.Language);
+                writer.WriteString("speaker", voice.FullName);
+            }
+            else
+            {
+                writer.WriteBoolean("silence", true);
+            }
+
+            writer.WriteNumber("duration", Math.Round(seconds, 3));
+            if (clip.Voice is not null)
+            {
+                writer.WriteNumber("rate", clip.Rate);
+                writer.WriteNumber("pitch", clip.Pitch);
+            }
+
+            if (clip.SignalToNoise is { } ratio && clip.Voice is not null)
+            {
+                writer.WriteNumber("snr", ratio);
+                writer.WriteString("noise", clip.Noise.ToString().ToLowerInvariant());
+            }
+
+            if (clip.Reverberation is { } time)
+            {
+                writer.WriteNumber("rt60", time);
+            }
+
+            if (words.Count > 0)
+            {
+                writer.WriteStartArray("words");
+                foreach (var word in words)
+                {
+                    writer.WriteStartObject();
+                    writer.WriteString("word", word.Word);
+                    writer.WriteNumber("start", word.Start);
+                    writer.WriteNumber("end", word.End);
+                    writer.WriteEndObject();
+                }
+
+                writer.WriteEndArray();
+            }
+
+            writer.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.ToArray());
+    }
+}

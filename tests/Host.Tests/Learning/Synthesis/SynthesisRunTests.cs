@@ -1,0 +1,209 @@
+using System.Text.Json;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Audio;
+using AsrPlatform.Host.Learning.Data;
+using AsrPlatform.Host.Learning.Synthesis;
+using AsrPlatform.Host.Tests.Cli;
+using AsrPlatform.Tests;
+
+namespace AsrPlatform.Host.Tests.Learning.Synthesis;
+
+public sealed class SynthesisRunTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Run_SameSeed_MakesTheSameFilesOnAnyNumberOfThreads()
+    {
+        var plan = SynthesisPlan.Make(Options());
+        Run(plan, "one", 1);
+        Run(SynthesisPlan.Make(Options()), "two", 4);
+        var names = Directory.GetFiles(_folder.File("one"), "*.wav").Select(path => Path.GetFileName(path)!).ToList();
+        Assert.Equal(plan.Count, names.Count);
+        Assert.All(names, name => Assert.Equal(File.ReadAllBytes(_folder.File("one/" + name)), File.ReadAllBytes(_folder.File("two/" + name))));
+        Assert.Equal(File.ReadAllText(_folder.File("one/manifest.jsonl")), File.ReadAllText(_folder.File("two/manifest.jsonl")));
+        Assert.NotEqual(plan.Select(clip => clip.FileName), SynthesisPlan.Make(Options() with { Seed = 8 }).Select(clip => clip.FileName));
+    }
+
+    [Fact]
+    public void Run_Manifest_IsReadAsOneWithWordsAndSilence()
+    {
+        var result = Run(SynthesisPlan.Make(Options() with { SilenceShare = 0.5 }), "out", 2);
+        var manifest = Manifest.Read(result.ManifestPath);
+        Assert.Empty(manifest.Dropped);
+        Assert.Equal(9, manifest.Entries.Count);
+        Assert.Equal(3, manifest.Entries.Count(entry => entry.IsSilence));
+        var spoken = manifest.Entries[0];
+        Assert.Equal(["red", "green"], spoken.Words.Select(word => word.Word));
+        Assert.Equal("fake:low", spoken.Speaker);
+
+        // The fake says each word for 0.2 s; padding comes before it.
+        var before = SynthesisPlan.Make(Options())[0].Before;
+        Assert.Equal(before + 0.2, spoken.Words[0].End, 0.011);
+        Assert.Equal(before + 0.4, spoken.Words[1].End, 0.011);
+        using var file = AudioFile.Open(spoken.AudioPath);
+        Assert.True(file.LengthSamples / 16000.0 >= spoken.Words[1].End);
+    }
+
+    [Fact]
+    public void Run_Stopped_GoesOnWithoutMakingClipsAgain()
+    {
+        var plan = SynthesisPlan.Make(Options());
+        var fake = new FakeSynthesizer();
+        using var cancel = new CancellationTokenSource();
+        var run = new SynthesisRun([fake], _folder.File("out"), 1);
+        Assert.ThrowsAny<OperationCanceledException>(() => run.Run(plan, (done, _) => Cancel(done), cancel.Token));
+        Assert.False(File.Exists(_folder.File("out/manifest.jsonl")));
+        File.AppendAllText(_folder.File("out/progress.jsonl"), "{\"audio\": \"half a li");
+        fake.Spoken = 0;
+        Assert.Equal(6, run.Run(plan, null, CancellationToken.None).Clips);
+        Assert.Equal(4, fake.Spoken);
+        Assert.Equal(6, File.ReadLines(_folder.File("out/manifest.jsonl")).Count());
+        fake.Spoken = 0;
+        run.Run(plan, null, CancellationToken.None);
+        Assert.Equal(0, fake.Spoken);
+        void Cancel(int done)
+        {
+            if (done == 2)
+            {
+                cancel.Cancel();
+            }
+        }
+    }
+
+    [Fact]
+    public void Run_ClipsThatFail_AreCountedUnlessAllDo()
+    {
+        var result = Run(SynthesisPlan.Make(Options() with { Texts = ["fine", "fail"] }), "some", 1);
+        Assert.Equal((2, 2), (result.Clips, result.Failed.Count));
+        Assert.Contains("cannot say", result.Failed.Reason, StringComparison.Ordinal);
+        Assert.Contains("cannot say", Assert.Throws<AsrException>(() => Run(SynthesisPlan.Make(Options() with { Texts = ["fail"] }), "none", 1)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Choose_Names_AreVoicesOrRefused()
+    {
+        ISpeechSynthesizer[] all = [new FakeSynthesizer()];
+        Assert.Equal(["low", "high"], SpeechSynthesizers.Choose(all, "fake", "en").Select(voice => voice.Name));
+        Assert.Equal(["high"], SpeechSynthesizers.Choose(all, "fake:h*", "en").Select(voice => voice.Name));
+        Assert.Equal(["hoch"], SpeechSynthesizers.Choose(all, "all", "de").Select(voice => voice.Name));
+        Assert.Contains("no voice 'fake:nobody'", Assert.Throws<AsrException>(() => SpeechSynthesizers.Choose(all, "low,fake:nobody", "en")).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(7, "seven")]
+    [InlineData(42, "forty two")]
+    [InlineData(310, "three hundred and ten")]
+    [InlineData(2005, "two thousand and five")]
+    [InlineData(99999, "ninety nine thousand nine hundred and ninety nine")]
+    public void Number_Value_IsSaidInWords(int value, string words) => Assert.Equal(words, TextGenerator.Number(value));
+
+    [Fact]
+    public void Generate_NumbersAndDates_NeedNothingInstalled()
+    {
+        var texts = new TextGenerator(1).Make(200, ["numbers", "dates"]);
+        Assert.Equal(texts, new TextGenerator(1).Make(200, ["numbers", "dates"]));
+        Assert.All(texts, text => Assert.Matches("^[a-z' ]+$", text));
+        Assert.True(texts.Distinct().Count() > 180);
+        Assert.Throws<AsrException>(() => new TextGenerator(1).Make(1, ["poems"]));
+    }
+
+    /// <summary>What is installed speaks, with voices that differ and word times that add up.</summary>
+    [Theory]
+    [InlineData("espeak-ng", "espeak-ng:en-gb,espeak-ng:en-gb+f3")]
+    [InlineData("flite", "flite:kal16,flite:rms")]
+    [InlineData("festival", "festival")]
+    public void Synthesize_InstalledProgram_SpeaksWithWordTimes(string program, string voices)
+    {
+        if (!(SynthesizersHere().FirstOrDefault(synthesizer => synthesizer.Name == program)?.Voices.Count > 0))
+        {
+            Assert.Skip($"{program} is not installed");
+        }
+
+        _folder.Write("texts.txt", "seven yellow lions\n");
+        var output = AsrProcess.Run(
+            "synthesize", "--texts", _folder.File("texts.txt"), "--voices", voices, "--count-per-text", "6", "--word-times", "--padding", "0.2", "--pitches", "1,1.1", "--output-dir", _folder.File("out"), "--quiet").ShouldSucceed();
+        var rows = File.ReadLines(output.Trim()).Select(line => JsonDocument.Parse(line).RootElement).ToList();
+        Assert.Equal(6, rows.Count);
+        Assert.All(rows, row =>
+        {
+            var words = row.GetProperty("words").EnumerateArray().Select(word => (Start: word.GetProperty("start").GetDouble(), End: word.GetProperty("end").GetDouble())).ToList();
+            Assert.Equal(3, words.Count);
+            Assert.True(words[0].Start >= 0.2);
+            Assert.All(words, word => Assert.InRange(word.End - word.Start, 0.1, 1));
+            Assert.True(words[0].End <= words[1].Start + 0.02 && words[1].End <= words[2].Start + 0.02);
+            Assert.InRange(row.GetProperty("duration").GetDouble() - words[2].End, 0.1, 0.9);
+        });
+        Assert.True(rows.Select(row => row.GetProperty("duration").GetDouble()).Distinct().Count() > 1);
+    }
+
+    [Fact]
+    public void Synthesize_VoiceThatIsNone_IsRefused()
+    {
+        if (SynthesizersHere().Count == 0)
+        {
+            AsrProcess.Run("synthesize", "--generate", "1", "--output-dir", _folder.File("out")).ShouldFailWith("apt-get install espeak-ng flite");
+            return;
+        }
+
+        AsrProcess.Run("synthesize", "--generate", "1", "--kinds", "numbers", "--output-dir", _folder.File("out"), "--voices", "en-gb+nobody").ShouldFailWith("no voice 'en-gb+nobody'");
+    }
+
+    private static IReadOnlyList<ISpeechSynthesizer> SynthesizersHere()
+    {
+        try
+        {
+            return SpeechSynthesizers.FindAll();
+        }
+        catch (AsrException)
+        {
+            return [];
+        }
+    }
+
+    private static SynthesisOptions Options() => new()
+    {
+        Texts = ["red green", "blue", "one two three"],
+        Voices = [new SpeechVoice("fake", "low", "low", "en")],
+        CountPerText = 2,
+        Rates = Spread.Parse("1", "", 0, 2),
+        Pitches = Spread.Parse("0.9..1.1", "", 0, 2),
+        SignalToNoise = Spread.Parse("10..20", "", 0, 50),
+        Reverberation = Spread.Parse("0.2", "", 0, 1),
+        CleanShare = 0.3,
+        TelephoneShare = 0.3,
+        Levels = Spread.Parse("-6", "", -60, 0),
+        Padding = Spread.Parse("0.1..0.3", "", 0, 1),
+        Seed = 7,
+        WordTimes = true,
+    };
+
+    private SynthesisResult Run(IReadOnlyList<PlannedClip> plan, string folder, int jobs) =>
+        new SynthesisRun([new FakeSynthesizer()], _folder.File(folder), jobs).Run(plan, null, CancellationToken.None);
+
+    /// <summary>Says each word as a tone of 0.2 s.</summary>
+    private sealed class FakeSynthesizer : ISpeechSynthesizer
+    {
+        public string Name => "fake";
+
+        public int Spoken { get; set; }
+
+        public IReadOnlyList<SpeechVoice> Voices { get; } = [new("fake", "low", "low", "en"), new("fake", "high", "high", "en"), new("fake", "hoch", "hoch", "de")];
+
+        public SpokenUtterance Speak(SpeechRequest request, string temporaryFolder, CancellationToken cancellationToken)
+        {
+            Assert.True(Directory.Exists(temporaryFolder));
+            if (request.Text == "fail")
+            {
+                throw new AsrException($"the fake cannot say '{request.Text}'");
+            }
+
+            Spoken += request.WordTimes ? 1 : 0;
+            var words = request.Text.Split(' ');
+            var samples = Enumerable.Range(0, words.Length * 3200).Select(index => (float)Math.Sin(index * 0.2 * request.Pitch)).ToArray();
+            return new SpokenUtterance(samples, [.. words.Select((word, index) => new TimedWord(word, 0.2 * index, 0.2 * (index + 1)))]);
+        }
+    }
+}
