@@ -52,7 +52,7 @@ internal sealed class ModelOptions
             parsed.GetValue(Backend),
             new ModelLoadOptions
             {
-                ModelDirectory = Pulled(parsed.GetValue(Model)) ?? FindDemoModel(),
+                ModelDirectory = Pulled(parsed.GetValue(Model), parsed.GetValue(DataDirectory)) ?? FindDemoModel(),
                 Device = parsed.GetValue(Device)!,
                 Threads = threads,
             },
@@ -92,7 +92,7 @@ internal sealed class ModelOptions
     /// <summary>The folder of the model, for verbs that read its files alone.</summary>
     /// <exception cref="AsrException">None is given, and there is no demo model.</exception>
     public string ReadDirectory(ParseResult parsed) =>
-        Pulled(parsed.GetValue(Model)) ?? FindDemoModel() ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
+        Pulled(parsed.GetValue(Model), parsed.GetValue(DataDirectory)) ?? FindDemoModel() ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
 
     /// <summary>Loads the recogniser that the options name, hands it to <paramref name="work"/> on a thread of its own, and disposes it.</summary>
     public async Task<T> UseRecognizerAsync<T>(ParseResult parsed, Func<ISpeechRecognizer, T> work, CancellationToken cancellationToken)
@@ -107,7 +107,7 @@ internal sealed class ModelOptions
     }
 
     /// <summary>The folder of a pulled model that is given by its name; what is given otherwise.</summary>
-    private static string? Pulled(string? given)
+    private static string? Pulled(string? given, string? dataDirectory)
     {
         if (given is null || Directory.Exists(given) || !ModelName.IsValid(given))
         {
