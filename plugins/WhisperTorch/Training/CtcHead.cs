@@ -10,6 +10,12 @@ internal sealed class CtcHead : IDisposable
     public const string WeightName = "ctc_head.weight";
     public const string BiasName = "ctc_head.bias";
 
+    /// <summary>
+    /// Speech has some four positions of 20 ms a character. A row with fewer characters than one in eight positions is mostly silence: it counts
+    /// as if it had that many, or a few silent rows, whose every position adds to the loss, would outweigh all speech of a batch.
+    /// </summary>
+    private const int PositionsPerSymbol = 8;
+
     private readonly Tensor _weight;
     private readonly Tensor _bias;
 
@@ -37,7 +43,10 @@ internal sealed class CtcHead : IDisposable
 
     public IReadOnlyList<ParameterBlock> Parameters { get; }
 
-    /// <summary>The sum over rows of loss / max(1, symbols of the row). Rows that are too short for their symbols count 0.</summary>
+    /// <summary>
+    /// The sum over rows of loss / max(1, symbols of the row, positions of the row / <see cref="PositionsPerSymbol"/>). Rows that are too
+    /// short for their symbols count 0.
+    /// </summary>
     /// <param name="states">Encoder states, <c>[batch, position, width]</c>.</param>
     /// <param name="positions">Positions of each row that are not padding.</param>
     /// <param name="targets">Symbols of each row, from 1.</param>
@@ -46,11 +55,11 @@ internal sealed class CtcHead : IDisposable
     {
         var logits = nn.functional.linear(mode.ForProduct(states), mode.ForProduct(_weight), mode.ForProduct(_bias));
         var logProbabilities = logits.to(ScalarType.Float32).log_softmax(-1).transpose(0, 1); // [position, batch, symbol]
-        return Loss(logProbabilities, positions, targets);
+        return Loss(logProbabilities, positions, targets, PositionsPerSymbol);
     }
 
-    /// <summary>As the other, of logarithms of probabilities <c>[position, batch, symbol]</c>.</summary>
-    public static Tensor Loss(Tensor logProbabilities, ReadOnlySpan<int> positions, IReadOnlyList<int[]> targets)
+    /// <summary>As the other, of logarithms of probabilities <c>[position, batch, symbol]</c>; the positions count only where a number of them a symbol is given.</summary>
+    public static Tensor Loss(Tensor logProbabilities, ReadOnlySpan<int> positions, IReadOnlyList<int[]> targets, int positionsPerSymbol = int.MaxValue)
     {
         var longest = Math.Max(1, targets.Max(row => row.Length));
         var padded = new long[targets.Count * longest];
@@ -62,7 +71,7 @@ internal sealed class CtcHead : IDisposable
                 padded[(row * longest) + i] = targets[row][i];
             }
 
-            weights[row] = 1f / Math.Max(1, targets[row].Length);
+            weights[row] = 1f / Math.Max(Math.Max(1, targets[row].Length), positions[row] / positionsPerSymbol);
         }
 
         var each = nn.functional.ctc_loss(

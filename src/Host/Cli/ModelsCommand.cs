@@ -8,15 +8,17 @@ using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Host.Cli;
 
-/// <summary><c>asr models list|show|pull</c>: the checkpoints on this machine.</summary>
+/// <summary><c>asr models list|show|pull|create|align</c>: the checkpoints on this machine.</summary>
 internal static class ModelsCommand
 {
     public static Command Create()
     {
-        var command = new Command("models", "Lists, describes and downloads checkpoints.");
+        var command = new Command("models", "Lists, describes, downloads and makes checkpoints.");
         command.Subcommands.Add(CreateList());
         command.Subcommands.Add(CreateShow());
         command.Subcommands.Add(ModelsPull.Create());
+        command.Subcommands.Add(ModelsCreate.Create());
+        command.Subcommands.Add(ModelsAlign.Create());
         return command;
     }
 

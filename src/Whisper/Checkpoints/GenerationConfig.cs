@@ -1,5 +1,9 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Whisper.Checkpoints;
 
@@ -8,6 +12,8 @@ public sealed record GenerationConfig
 {
     /// <summary>The file's name in a checkpoint folder.</summary>
     public const string FileName = "generation_config.json";
+
+    private static readonly JsonSerializerOptions IndentedJson = new() { WriteIndented = true };
 
     /// <summary>Id of the token that decoding starts with.</summary>
     public required int DecoderStartTokenId { get; init; }
@@ -92,6 +98,28 @@ public sealed record GenerationConfig
             ForcedDecoderIds = (own is null ? config.ForcedDecoderIds : own.OptionalPairs("forced_decoder_ids")) ?? [],
             ReturnTimestamps = file.Bool("return_timestamps", false),
         };
+    }
+
+    /// <summary>Writes other alignment heads into a folder's <c>generation_config.json</c>; everything else in it stays. The file is replaced whole.</summary>
+    /// <exception cref="AsrException">The file is missing or malformed, or cannot be written.</exception>
+    public static void WriteAlignmentHeads(string directory, IReadOnlyList<AttentionHead> heads)
+    {
+        ArgumentNullException.ThrowIfNull(directory);
+        ArgumentNullException.ThrowIfNull(heads);
+        var path = Path.Combine(directory, FileName);
+        JsonObject content;
+        try
+        {
+            content = JsonNode.Parse(File.ReadAllBytes(path)) as JsonObject ?? throw new AsrException($"{path} is no JSON object.");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or JsonException)
+        {
+            throw new AsrException($"{path} cannot be read: {error.Message}", error);
+        }
+
+        content["alignment_heads"] = new JsonArray([.. heads.Select(head => (JsonNode)new JsonArray(head.Layer, head.Head))]);
+        var text = content.ToJsonString(IndentedJson) + "\n";
+        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
     }
 
     private static AttentionHead[] Heads(ConfigFile file, WhisperConfig config)

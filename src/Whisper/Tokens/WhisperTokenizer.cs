@@ -400,9 +400,11 @@ public sealed class WhisperTokenizer : ITokenizer
         }
     }
 
-    private void EncodePieces(ReadOnlySpan<char> text, List<int> output)
+    private void EncodePieces(ReadOnlySpan<char> text, List<int> output) => EncodePieces(text, output, _addPrefixSpace);
+
+    private void EncodePieces(ReadOnlySpan<char> text, List<int> output, bool addPrefixSpace)
     {
-        if (_addPrefixSpace && !text.IsEmpty && text[0] != ' ')
+        if (addPrefixSpace && !text.IsEmpty && text[0] != ' ')
         {
             text = string.Concat(" ", text);
         }
@@ -464,9 +466,9 @@ public sealed class WhisperTokenizer : ITokenizer
         // Notes may take several tokens; the first holds the two bytes that U+2640…U+267F share, or the ban would hit other text.
         foreach (var note in "♩♪♫♬♭♮♯")
         {
-            foreach (var ids in new[] { EncodePlain(note.ToString()), EncodePlain(" " + note) })
+            foreach (var ids in new[] { Tokens(note.ToString()), Tokens(" " + note) })
             {
-                if (ids.Length > 0 && BytesOf(ids[0]).IndexOf((ReadOnlySpan<byte>)[0xE2, 0x99]) >= 0)
+                if (ids.Count > 0 && BytesOf(ids[0]).IndexOf((ReadOnlySpan<byte>)[0xE2, 0x99]) >= 0)
                 {
                     found.Add(ids[0]);
                 }
@@ -477,10 +479,18 @@ public sealed class WhisperTokenizer : ITokenizer
 
         void AddSingle(string text)
         {
-            if (EncodePlain(text) is [var id])
+            if (Tokens(text) is [var id])
             {
                 found.Add(id);
             }
+        }
+
+        // The sign as it stands, even where texts get a space in front.
+        List<int> Tokens(string text)
+        {
+            var output = new List<int>();
+            EncodePieces(text, output, addPrefixSpace: false);
+            return output;
         }
     }
 }

@@ -40,7 +40,7 @@ public sealed class ExampleSampler
         return Create(
             arguments,
             dataset.Count,
-            arguments.TrainSamplingStrategy == SamplingStrategy.GroupByLength
+            NeedsLengths(arguments)
                 ? [.. Enumerable.Range(0, dataset.Count).Select(index => dataset.Describe(index).Frames)]
                 : null);
     }
@@ -48,11 +48,11 @@ public sealed class ExampleSampler
     /// <summary>The sampler that the arguments ask for.</summary>
     /// <param name="arguments">Strategy, seed and sizes of batches.</param>
     /// <param name="count">Number of examples.</param>
-    /// <param name="lengths">Length of each example in frames; needed by <see cref="SamplingStrategy.GroupByLength"/> alone.</param>
+    /// <param name="lengths">Length of each example in frames; needed by <see cref="SamplingStrategy.GroupByLength"/> and <see cref="SamplingStrategy.ShortFirst"/> alone.</param>
     public static ExampleSampler Create(TrainingArguments arguments, int count, int[]? lengths)
     {
         ArgumentNullException.ThrowIfNull(arguments);
-        if (arguments.TrainSamplingStrategy == SamplingStrategy.GroupByLength)
+        if (NeedsLengths(arguments))
         {
             ArgumentNullException.ThrowIfNull(lengths);
             ArgumentOutOfRangeException.ThrowIfNotEqual(lengths.Length, count, nameof(lengths));
@@ -77,8 +77,16 @@ public sealed class ExampleSampler
         }
 
         var order = SeededRandom.Of(_seed, "order", epoch).Permutation(Count);
+        if (_strategy == SamplingStrategy.ShortFirst && epoch == 0)
+        {
+            return [.. order.OrderBy(index => _lengths![index])];
+        }
+
         return _strategy == SamplingStrategy.Random ? order : Group(order);
     }
+
+    private static bool NeedsLengths(TrainingArguments arguments) =>
+        arguments.TrainSamplingStrategy is SamplingStrategy.GroupByLength or SamplingStrategy.ShortFirst;
 
     /// <summary>
     /// Sorts groups of batches by length, longest first, and puts the longest example of all first, so that a lack of memory shows at once

@@ -44,6 +44,12 @@ public enum SamplingStrategy
 
     /// <summary>Random, examples of like length together.</summary>
     GroupByLength,
+
+    /// <summary>
+    /// The first epoch from the shortest example to the longest, the others as <see cref="GroupByLength"/>: a model that is trained from
+    /// nothing finds what sounds have to do with letters in short examples first. Ours, not transformers'.
+    /// </summary>
+    ShortFirst,
 }
 
 /// <summary>What the loss of an optimizer step over several micro-batches is.</summary>

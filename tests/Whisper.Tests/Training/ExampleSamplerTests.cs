@@ -59,6 +59,15 @@ public sealed class ExampleSamplerTests
     }
 
     [Fact]
+    public void Order_ShortFirst_SortsTheFirstEpochAndGroupsTheOthers()
+    {
+        var lengths = SeededRandom.Of(9, "lengths").Permutation(400);
+        var sampler = Sampler(SamplingStrategy.ShortFirst, 400, lengths: lengths);
+        Assert.Equal(Enumerable.Range(0, 400), sampler.Order(0).Select(index => lengths[index]));
+        Assert.Equal(Sampler(SamplingStrategy.GroupByLength, 400, lengths: lengths).Order(1), sampler.Order(1));
+    }
+
+    [Fact]
     public void Next_ManyDraws_AreUniform()
     {
         var random = SeededRandom.Of(1, "test");

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Makes the demo model from nothing: texts, speech, an untrained model, training, error rates, alignment heads, float16.
+#   eng/train-demo.sh [WORK_DIR]        default: artifacts/demo
+# Every stage that is done is skipped, and training goes on from its newest checkpoint, so that the script may be stopped and started again.
+# Settings, by environment: LINES (training texts), STEPS, BATCH, THREADS, SEED.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+work=${1:-artifacts/demo}
+lines=${LINES:-60000}
+steps=${STEPS:-20000}
+batch=${BATCH:-32}
+threads=${THREADS:-2}
+seed=${SEED:-1}
+asr() { ./asr "$@"; }
+say() { printf '[demo] %s\n' "$*"; }
+
+# Voices that are never learned: one of flite's, one of festival's, and an accent of espeak-ng with all of its variants.
+held='flite:awb,festival:ked_diphone,espeak-ng:en-gb-scotland,espeak-ng:en-gb-scotland+*'
+# Whispering, croaking and the like: not what a listener would call a voice.
+unused='espeak-ng:*+whisper*,espeak-ng:*+croak,espeak-ng:*+Demonic,espeak-ng:*+fast'
+rooms=(--snr 5..40 --noise white,pink,babble --reverb 0.1..0.6 --clean-share 0.3 --telephone-share 0.1)
+
+[ -e "$work/texts/train.txt" ] || { say texts; eng/demo-texts.sh "$work/texts" "$lines" "$seed"; }
+
+synthesize() { # NAME TEXTS OPTIONS…
+  local name=$1 texts=$2
+  shift 2
+  [ -e "$work/$name/manifest.jsonl" ] || { say "speech: $name"; asr synthesize --texts "$texts" --output-dir "$work/$name" --language en "$@" > /dev/null; }
+}
+
+# Silence after the speech in a part of the clips, because live audio is full of it; clips of silence alone, because a model that never heard
+# any makes words of it.
+head -n $((lines * 7 / 10)) "$work/texts/train.txt" > "$work/texts/train-a.txt"
+tail -n +$((lines * 7 / 10 + 1)) "$work/texts/train.txt" > "$work/texts/train-b.txt"
+synthesize train-a "$work/texts/train-a.txt" --voices all --exclude-voices "$held,$unused" --rates 0.75..1.35 --pitches 0.75..1.3 "${rooms[@]}" \
+  --padding 0..0.4 --silence-share 0.02 --seed "$seed" --word-times
+synthesize train-b "$work/texts/train-b.txt" --voices flite,festival,'espeak-ng:en-us+*' --exclude-voices "$held,$unused" --rates 0.75..1.35 --pitches 0.75..1.3 "${rooms[@]}" \
+  --padding 0..3 --silence-share 0.05 --seed "$((seed + 1))" --word-times
+[ -e "$work/train.jsonl" ] || for part in train-a train-b; do sed "s|\"audio\":\"|\"audio\":\"$part/|" "$work/$part/manifest.jsonl"; done > "$work/train.jsonl"
+
+# Held-out sets: texts alone, voices alone, vocabularies alone, and silence.
+seen=(--voices all --exclude-voices "$held,$unused" --seed 901)
+unseen=(--voices "$held" --seed 902)
+synthesize test-sentences "$work/texts/test-sentences.txt" "${seen[@]}" --word-times
+synthesize test-words "$work/texts/test-words.txt" "${seen[@]}"
+synthesize test-voices "$work/texts/test-sentences.txt" "${unseen[@]}"
+synthesize test-medicines "$work/texts/test-medicines.txt" "${seen[@]}"
+synthesize test-products "$work/texts/test-products.txt" "${seen[@]}"
+synthesize test-noise "$work/texts/test-sentences.txt" "${seen[@]}" "${rooms[@]}"
+head -n 20 "$work/texts/test-sentences.txt" > "$work/texts/test-silence.txt"
+synthesize test-silence "$work/texts/test-silence.txt" "${seen[@]}" --silence-share 5 --snr 5..40
+grep '"silence":true' "$work/test-silence/manifest.jsonl" > "$work/test-silence/silence.jsonl"
+head -n 200 "$work/test-sentences/manifest.jsonl" | sed 's|"audio":"|"audio":"test-sentences/|' > "$work/eval.jsonl"
+
+[ -e "$work/init/config.json" ] || {
+  say model
+  asr models create --output-dir "$work/init" --texts "$work/texts/train.txt" --vocabulary 1000 --width 256 --encoder-layers 4 --decoder-layers 2 \
+    --heads 4 --ffn 1024 --context-seconds 15 --dropout 0.05 --seed "$seed"
+}
+
+train() { # OUTPUT OPTIONS…
+  local output=$1 resume=()
+  shift
+  if compgen -G "$output/checkpoint-*" > /dev/null; then resume=(--resume-from-checkpoint true); fi
+  asr train --train "$work/train.jsonl" --eval "$work/eval.jsonl" --output-dir "$output" --cache-dir "$work/cache" --feature-precision half \
+    --language en --timestamps mixed --per-device-train-batch-size "$batch" --adam-beta2 0.98 --weight-decay 0.01 --label-smoothing-factor 0.1 \
+    --apply-spec-augment true --mask-time-prob 0.05 --mask-feature-prob 0.05 --mask-feature-min-masks 1 \
+    --eval-strategy steps --eval-steps 1000 --save-steps 500 --save-total-limit 2 --predict-with-generate --generation-max-length 100 \
+    --logging-steps 25 --report-to tensorboard --threads "$threads" --seed "$seed" "${resume[@]}" "$@"
+}
+
+# Most of the training hears each batch as long as it is; the characters' CTC loss teaches the encoder to hear at all. Short clips come first.
+[ -e "$work/stage1/model.safetensors" ] || {
+  say "training, as long as the audio is"
+  train "$work/stage1" --model "$work/init" --max-steps "$steps" --learning-rate 7e-4 --warmup-steps 200 --lr-scheduler-type linear \
+    --ctc-weight 0.5 --encoder-context dynamic --train-sampling-strategy short_first
+}
+
+# Files are transcribed in windows that are padded to the whole context: a tenth of the steps is for that.
+[ -e "$work/stage2/model.safetensors" ] || {
+  say "training, with the whole context"
+  train "$work/stage2" --model "$work/stage1" --max-steps "$((steps / 10 + 1))" --learning-rate 1e-4 --warmup-steps 50 --lr-scheduler-type linear \
+    --encoder-context full --train-sampling-strategy random
+}
+
+say "alignment heads"
+asr models align "$work/stage2" --data "$work/test-sentences/manifest.jsonl" --language en
+
+say "float16"
+rm -rf "$work/final"
+asr export hf --model "$work/stage2" --output-dir "$work/final" --precision fp16
+
+say "error rates"
+mkdir -p "$work/results"
+for set in test-sentences test-words test-noise test-voices test-medicines test-products; do
+  asr evaluate --model "$work/final" --data "$work/$set/manifest.jsonl" --language en --algorithm hf --output "$work/results/$set.json" --worst 3 --threads "$threads"
+done
+asr evaluate --model "$work/final" --data "$work/test-silence/silence.jsonl" --language en --algorithm hf --output "$work/results/test-silence.json" --worst 0 --threads "$threads"
+say "done: $work/final, error rates in $work/results"
