@@ -135,7 +135,8 @@ internal sealed class SynthesisRun
         }
 
         var planned = clips.Select(clip => clip.FileName).ToHashSet(StringComparer.Ordinal);
-        foreach (var line in File.ReadLines(path))
+        var text = File.ReadAllText(path);
+        foreach (var line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             try
             {
@@ -147,9 +148,14 @@ internal sealed class SynthesisRun
             }
             catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException)
             {
-                // The line that was being written when a run was killed: end it, so that the next is not glued to it.
-                File.AppendAllText(path, "\n");
+                // The line that was being written when a run was killed: its clip is made again.
             }
+        }
+
+        if (text.Length > 0 && text[^1] != '\n')
+        {
+            // So that the next line is not glued to half of one.
+            File.AppendAllText(path, "\n");
         }
 
         return lines;
