@@ -25,8 +25,18 @@ internal sealed class EnglishNumbers
 
     private static readonly FrozenDictionary<string, BigInteger> Multipliers = new Dictionary<string, int>
     {
-        ["hundred"] = 2, ["thousand"] = 3, ["million"] = 6, ["billion"] = 9, ["trillion"] = 12, ["quadrillion"] = 15, ["quintillion"] = 18,
-        ["sextillion"] = 21, ["septillion"] = 24, ["octillion"] = 27, ["nonillion"] = 30, ["decillion"] = 33,
+        ["hundred"] = 2,
+        ["thousand"] = 3,
+        ["million"] = 6,
+        ["billion"] = 9,
+        ["trillion"] = 12,
+        ["quadrillion"] = 15,
+        ["quintillion"] = 18,
+        ["sextillion"] = 21,
+        ["septillion"] = 24,
+        ["octillion"] = 27,
+        ["nonillion"] = 30,
+        ["decillion"] = 33,
     }.ToFrozenDictionary(pair => pair.Key, pair => BigInteger.Pow(10, pair.Value), StringComparer.Ordinal);
 
     private static readonly FrozenDictionary<string, (int Value, string Suffix)> OnesSuffixed = SuffixOnes();
@@ -45,12 +55,22 @@ internal sealed class EnglishNumbers
 
     private static readonly FrozenDictionary<string, string> Signs = new Dictionary<string, string>
     {
-        ["minus"] = "-", ["negative"] = "-", ["plus"] = "+", ["positive"] = "+",
+        ["minus"] = "-",
+        ["negative"] = "-",
+        ["plus"] = "+",
+        ["positive"] = "+",
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     private static readonly FrozenDictionary<string, string> Currencies = new Dictionary<string, string>
     {
-        ["pound"] = "£", ["pounds"] = "£", ["euro"] = "€", ["euros"] = "€", ["dollar"] = "$", ["dollars"] = "$", ["cent"] = "¢", ["cents"] = "¢",
+        ["pound"] = "£",
+        ["pounds"] = "£",
+        ["euro"] = "€",
+        ["euros"] = "€",
+        ["dollar"] = "$",
+        ["dollars"] = "$",
+        ["cent"] = "¢",
+        ["cents"] = "¢",
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
     /// <summary>Every word that has a part in a number.</summary>
@@ -634,7 +654,12 @@ internal sealed class EnglishNumbers
     {
         var result = new Dictionary<string, (int Value, string Suffix)>
         {
-            ["zeroth"] = (0, "th"), ["first"] = (1, "st"), ["second"] = (2, "nd"), ["third"] = (3, "rd"), ["fifth"] = (5, "th"), ["twelfth"] = (12, "th"),
+            ["zeroth"] = (0, "th"),
+            ["first"] = (1, "st"),
+            ["second"] = (2, "nd"),
+            ["third"] = (3, "rd"),
+            ["fifth"] = (5, "th"),
+            ["twelfth"] = (12, "th"),
         };
         foreach (var (name, value) in Ones)
         {

@@ -70,8 +70,17 @@ public sealed class AlignmentHeadFinderTests
 
         public Seq2SeqModelInfo Info { get; } = new()
         {
-            Backend = "made up", Device = "cpu", FeatureSize = 80, Width = 4, VocabularySize = vocabulary, MaxSourcePositions = Positions,
-            MaxTargetPositions = 64, EncoderLayers = 1, DecoderLayers = 2, DecoderHeads = 2, Parameters = 0,
+            Backend = "made up",
+            Device = "cpu",
+            FeatureSize = 80,
+            Width = 4,
+            VocabularySize = vocabulary,
+            MaxSourcePositions = Positions,
+            MaxTargetPositions = 64,
+            EncoderLayers = 1,
+            DecoderLayers = 2,
+            DecoderHeads = 2,
+            Parameters = 0,
         };
 
         public IEncoderStates Encode(ReadOnlySpan<float> features, int batch, int frames)

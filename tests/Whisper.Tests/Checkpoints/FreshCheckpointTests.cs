@@ -11,7 +11,14 @@ public sealed class FreshCheckpointTests
 {
     internal static readonly FreshCheckpointOptions Small = new()
     {
-        Vocabulary = 266, Languages = ["de", "en"], Width = 16, EncoderLayers = 1, DecoderLayers = 2, Heads = 2, ContextSeconds = 4, MaxTokens = 32,
+        Vocabulary = 266,
+        Languages = ["de", "en"],
+        Width = 16,
+        EncoderLayers = 1,
+        DecoderLayers = 2,
+        Heads = 2,
+        ContextSeconds = 4,
+        MaxTokens = 32,
     };
 
     internal static readonly string[] Texts =

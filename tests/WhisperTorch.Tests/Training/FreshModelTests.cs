@@ -20,7 +20,14 @@ public sealed class FreshModelTests
         var model = folder.File("model");
         FreshCheckpoint.Write(model, Texts, new FreshCheckpointOptions
         {
-            Vocabulary = 264, Width = 32, EncoderLayers = 2, DecoderLayers = 1, Heads = 2, FeedForward = 64, ContextSeconds = 2, MaxTokens = 32,
+            Vocabulary = 264,
+            Width = 32,
+            EncoderLayers = 2,
+            DecoderLayers = 1,
+            Heads = 2,
+            FeedForward = 64,
+            ContextSeconds = 2,
+            MaxTokens = 32,
         });
         var request = new TrainingRequest
         {

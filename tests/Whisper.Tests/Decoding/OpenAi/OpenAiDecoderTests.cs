@@ -192,7 +192,10 @@ public sealed class OpenAiDecoderTests(MicroRecognizer micro) : IClassFixture<Mi
 
         var result = recognizer.Transcribe(Silence(40), new TranscriptionOptions
         {
-            Language = "en", Task = TranscriptionTask.Translate, WithoutTimestamps = true, ConditionOnPreviousText = false,
+            Language = "en",
+            Task = TranscriptionTask.Translate,
+            WithoutTimestamps = true,
+            ConditionOnPreviousText = false,
         });
 
         Assert.Equal([(0.0, 30.0), (30.0, 40.0)], result.Segments.Select(segment => (segment.Start, segment.End)));
@@ -256,7 +259,12 @@ public sealed class OpenAiDecoderTests(MicroRecognizer micro) : IClassFixture<Mi
         using var recognizer = micro.With(model);
         var options = new TranscriptionOptions
         {
-            Language = "en", Temperature = 0.8, BestOf = 3, LogProbabilityThreshold = null, CompressionRatioThreshold = null, Seed = 7,
+            Language = "en",
+            Temperature = 0.8,
+            BestOf = 3,
+            LogProbabilityThreshold = null,
+            CompressionRatioThreshold = null,
+            Seed = 7,
         };
 
         var first = recognizer.Transcribe(Silence(5), options).Text;
