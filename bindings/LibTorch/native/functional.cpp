@@ -3,6 +3,8 @@
 #include "few_rows.h"
 #include "shim.h"
 
+#include <c10/core/GradMode.h>
+
 #include <ATen/ExpandUtils.h>
 
 #include <cmath>

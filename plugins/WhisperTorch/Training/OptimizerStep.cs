@@ -9,7 +9,7 @@ namespace AsrPlatform.WhisperTorch.Training;
 internal readonly record struct StepOutcome(float Loss, double GradientNorm, bool Updated);
 
 /// <summary>One step: micro-batches forward and backward, clipping, update.</summary>
-/// <param name="pass">Computes gradients.</param>
+/// <param name="passes">Compute gradients.</param>
 /// <param name="parameters">What is trained.</param>
 /// <param name="optimizer">Updates it.</param>
 /// <param name="normalization">Of accumulated micro-batches.</param>
@@ -17,7 +17,7 @@ internal readonly record struct StepOutcome(float Loss, double GradientNorm, boo
 /// <param name="scaler">For float16, or null.</param>
 /// <param name="clock">Told how long each phase took, or null.</param>
 internal sealed class OptimizerStep(
-    GradientPass pass,
+    ParallelPasses passes,
     TrainableParameters parameters,
     AdamW optimizer,
     AccumulationNormalization normalization,
@@ -35,21 +35,10 @@ internal sealed class OptimizerStep(
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Tensor? loss = null;
         var tokens = batches.Sum(batch => (long)batch.Tokens);
         var rows = batches.Sum(batch => (long)batch.Batch);
         var scale = scaler?.Scale ?? 1;
-        foreach (var batch in batches)
-        {
-            var factors = normalization switch
-            {
-                AccumulationNormalization.Token => new LossFactors(Inverse(tokens), Inverse(rows)),
-                AccumulationNormalization.MeanOfMeans => new LossFactors(Inverse(batch.Tokens) / batches.Count, Inverse(batch.Batch) / batches.Count),
-                _ => new LossFactors(Inverse(batch.Tokens), Inverse(batch.Batch)),
-            };
-            var micro = pass.Accumulate(batch, factors, scale, clock);
-            loss = loss?.add_(micro) ?? micro;
-        }
+        var loss = passes.Accumulate(batches, Factors, scale, clock);
 
         using var phase = clock?.Enter(Phase.Optimizer);
         parameters.ClearHoles();
@@ -59,12 +48,19 @@ internal sealed class OptimizerStep(
         if (!finite)
         {
             optimizer.Skip();
-            return new StepOutcome(loss!.ToSingle(), norm, Updated: false);
+            return new StepOutcome(loss.ToSingle(), norm, Updated: false);
         }
 
         var clip = maxGradientNorm > 0 ? Math.Min(1, maxGradientNorm / (norm + ClipEpsilon)) : 1;
         optimizer.Update(learningRate, clip / scale);
-        return new StepOutcome(loss!.ToSingle(), norm, Updated: true);
+        return new StepOutcome(loss.ToSingle(), norm, Updated: true);
+
+        LossFactors Factors(MicroBatch batch) => normalization switch
+        {
+            AccumulationNormalization.Token => new LossFactors(Inverse(tokens), Inverse(rows)),
+            AccumulationNormalization.MeanOfMeans => new LossFactors(Inverse(batch.Tokens) / batches.Count, Inverse(batch.Batch) / batches.Count),
+            _ => new LossFactors(Inverse(batch.Tokens), Inverse(batch.Batch)),
+        };
     }
 
     private static double Inverse(long count) => 1.0 / Math.Max(1, count);

@@ -24,7 +24,8 @@ internal sealed class TrainableParameters : IDisposable
     private readonly Dictionary<string, TrainableParameter> _byName = new(StringComparer.Ordinal);
 
     /// <param name="blocks">What to train, float32 and on one device; at least one.</param>
-    public TrainableParameters(IReadOnlyList<ParameterBlock> blocks)
+    /// <param name="shared">The same blocks of another model, whose values these become; their gradients stay apart. Outlives this.</param>
+    public TrainableParameters(IReadOnlyList<ParameterBlock> blocks, TrainableParameters? shared = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(blocks.Count, nameof(blocks));
         _blocks = [.. blocks.Where(Decays), .. blocks.Where(block => !Decays(block))];
@@ -44,11 +45,11 @@ internal sealed class TrainableParameters : IDisposable
 
         var device = _blocks[0].Tensor.device;
         var length = (end + NormLength - 1) / NormLength * NormLength;
-        Values = Keep(zeros(length, ScalarType.Float32, device));
+        Values = shared?.Values ?? Keep(zeros(length, ScalarType.Float32, device));
         Gradients = Keep(zeros(length, ScalarType.Float32, device));
         for (var i = 0; i < offsets.Length; i++)
         {
-            Place(_blocks[i], offsets[i]);
+            Place(_blocks[i], offsets[i], copies: shared is null);
         }
     }
 
@@ -109,13 +110,17 @@ internal sealed class TrainableParameters : IDisposable
         return tensor;
     }
 
-    private void Place(ParameterBlock block, long offset)
+    private void Place(ParameterBlock block, long offset, bool copies)
     {
         var shape = block.Tensor.shape;
         var size = block.Tensor.numel();
         var values = Values.narrow(0, offset, size).view(shape);
         var gradients = Keep(Gradients.narrow(0, offset, size).view(shape));
-        values.copy_(block.Tensor);
+        if (copies)
+        {
+            values.copy_(block.Tensor);
+        }
+
         block.Tensor.set_(values);
         var rowLength = size / shape[0];
         var row = 0L;

@@ -68,12 +68,19 @@ internal sealed class TrainingRun : IDisposable
 
         var modelDirectory = request.Adapter is null && checkpoint is not null ? checkpoint : request.ModelDirectory;
         _config = WhisperConfig.Load(modelDirectory);
+        if (_arguments.DataParallel > 1 && (_config.Dropout, _config.AttentionDropout, _config.ActivationDropout, _config.EncoderLayerdrop, _config.DecoderLayerdrop) is not (0, 0, 0, 0, 0))
+        {
+            throw new AsrException(
+                "--data-parallel draws no random numbers inside the model, or a resumed run would not repeat them: set dropout, attention_dropout, activation_dropout, encoder_layerdrop and decoder_layerdrop to 0 in config.json, or leave it out.");
+        }
+
         _specAugment = SpecAugmentSettings.Of(_arguments, _config);
         _collator = new WhisperCollator(_config, _arguments.EncoderContext);
         _clock = new PhaseClock();
         try
         {
             Evaluator.Generation? generation = null;
+            var models = new WhisperModel[_arguments.DataParallel];
             using (var opened = CheckpointWeights.Open(modelDirectory))
             {
                 if (_arguments.PredictWithGenerate && request.Evaluation is not null)
@@ -82,8 +89,14 @@ internal sealed class TrainingRun : IDisposable
                         WhisperTokenizer.Load(request.ModelDirectory), GenerationConfig.Load(modelDirectory, _config), request.Language, TaskOf(request.Task));
                 }
 
-                _model = Own(new WhisperModel(
-                    _config, new CheckpointWeightSource(opened), backend.Name, device, ScalarType.Float32, TorchBackend.ThreadsFor(request.Threads), cancellationToken));
+                var threads = Math.Max(1, TorchBackend.ThreadsFor(request.Threads) / models.Length);
+                for (var i = 0; i < models.Length; i++)
+                {
+                    models[i] = Own(new WhisperModel(
+                        _config, new CheckpointWeightSource(opened), backend.Name, device, ScalarType.Float32, threads, cancellationToken));
+                }
+
+                _model = models[0];
             }
 
             _adapter = request.Adapter is null ? null : Own(TrainedAdapter.Open(_model, request, checkpoint, _arguments.Seed));
@@ -94,8 +107,7 @@ internal sealed class TrainingRun : IDisposable
                 _ctcHead = Own(new CtcHead(_config.DModel, _ctcTargets.Classes, _config.InitStd, device));
             }
 
-            var blocks = Trained().ToList();
-            _parameters = Own(new TrainableParameters(blocks));
+            _parameters = Own(new TrainableParameters([.. Trained(_model, _ctcHead)]));
             _optimizer = Own(new AdamW(
                 _parameters, new AdamWSettings(_arguments.AdamBeta1, _arguments.AdamBeta2, _arguments.AdamEpsilon, _arguments.WeightDecay)));
             _scaler = _arguments.Fp16 ? new LossScaler() : null;
@@ -104,8 +116,9 @@ internal sealed class TrainingRun : IDisposable
                 Restore(checkpoint, resumed);
             }
 
-            var pass = new GradientPass(_model, _config, PassOptions(), _config.DecoderStartTokenId!.Value, (_config.PadTokenId ?? _config.EosTokenId)!.Value, _ctcHead);
-            _step = new OptimizerStep(pass, _parameters, _optimizer, _arguments.AccumulationNormalization, _arguments.MaxGradNorm, _scaler, _clock);
+            var pass = PassOf(_model, _ctcHead);
+            var passes = Own(new ParallelPasses(pass, _parameters, [.. models.Skip(1).Select(ReplicaOf)]));
+            _step = new OptimizerStep(passes, _parameters, _optimizer, _arguments.AccumulationNormalization, _arguments.MaxGradNorm, _scaler, _clock);
             _evaluator = request.Evaluation is { } evaluation && _arguments.EvalStrategy != IntervalStrategy.No
                 ? new Evaluator(_model, _config, pass, _collator, evaluation, _arguments) { Writes = generation }
                 : null;
@@ -197,6 +210,19 @@ internal sealed class TrainingRun : IDisposable
                 $"--{(_arguments.Fp16 ? "fp16" : "bf16")} needs a CUDA card: LibTorch multiplies such numbers slowly or not at all on the processor. Train there without it.");
         }
 
+        if (_arguments.DataParallel > 1)
+        {
+            if (device.type != DeviceType.CPU)
+            {
+                throw new AsrException("--data-parallel is for the processor: a card is kept busy by a larger --per-device-train-batch-size.");
+            }
+
+            if (_request.Adapter is not null)
+            {
+                throw new AsrException("--data-parallel is for training all parameters: leave it out when an adapter is trained.");
+            }
+        }
+
         if (_arguments.AdamEpsilon <= 0)
         {
             throw new AsrException("--adam-epsilon must be above 0: it divides where a gradient is 0.");
@@ -233,16 +259,26 @@ internal sealed class TrainingRun : IDisposable
         ProductType = _arguments.Fp16 ? ScalarType.Float16 : _arguments.Bf16 ? ScalarType.BFloat16 : null,
     };
 
-    private IEnumerable<ParameterBlock> Trained()
+    private GradientPass PassOf(WhisperModel model, CtcHead? ctcHead) =>
+        new(model, _config, PassOptions(), _config.DecoderStartTokenId!.Value, (_config.PadTokenId ?? _config.EosTokenId)!.Value, ctcHead);
+
+    private ParallelPasses.Replica ReplicaOf(WhisperModel model)
+    {
+        var ctcHead = _ctcHead is null ? null : new CtcHead(_config.DModel, _ctcHead.Symbols, _config.InitStd, model.TorchDevice);
+        return new ParallelPasses.Replica(
+            PassOf(model, ctcHead), new TrainableParameters([.. Trained(model, ctcHead)], _parameters), ctcHead is null ? [] : [ctcHead]);
+    }
+
+    private IEnumerable<ParameterBlock> Trained(WhisperModel model, CtcHead? ctcHead)
     {
         const string Encoder = "model.encoder.";
         const string Positions = Encoder + "embed_positions.weight";
         var blocks = _adapter is not null
             ? _adapter.Parameters
-            : _model.Parameters.Where(block => block.Slices[0].Name is var name
+            : model.Parameters.Where(block => block.Slices[0].Name is var name
                 && name != Positions
                 && !(_arguments.FreezeEncoder && name.StartsWith(Encoder, StringComparison.Ordinal)));
-        return _ctcHead is null ? blocks : blocks.Concat(_ctcHead.Parameters);
+        return ctcHead is null ? blocks : blocks.Concat(ctcHead.Parameters);
     }
 
     private void Restore(string checkpoint, RunProgress resumed)

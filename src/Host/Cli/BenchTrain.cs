@@ -31,13 +31,14 @@ internal static class BenchTrain
         var freeze = new Option<bool>("--freeze-encoder") { Description = "trains the decoder alone" };
         var loraR = new Option<int>("--lora-r") { Description = "trains a LoRA adapter of this rank on q_proj and v_proj; 0 trains everything", HelpName = "R" };
         var precision = new Option<string>("--precision") { Description = "fp32, bf16 or fp16 (the latter two on CUDA)", HelpName = "P", DefaultValueFactory = _ => "fp32" };
+        var parallel = new Option<int>("--data-parallel") { Description = "parts of a step that are computed at the same time", HelpName = "N", DefaultValueFactory = _ => 1 };
         var steps = new Option<int>("--steps") { Description = "timed steps, after two that are not", HelpName = "N", DefaultValueFactory = _ => 8 };
         var trainer = new Option<string?>("--trainer") { Description = "the trainer that is measured; default: the first", HelpName = "NAME" };
         var device = new Option<string>("--device") { Description = "cpu, cuda, cuda:0, …", HelpName = "NAME", DefaultValueFactory = _ => "auto" };
         var threads = new Option<int>("--threads") { Description = "threads for computation; 0 lets the trainer choose", HelpName = "T" };
         var plugins = new PluginOptions();
         var command = new Command("train", "Times training steps: samples a second, memory, and the share of each phase.");
-        foreach (var option in (Option[])[dims, seconds, batch, context, checkpointing, freeze, loraR, precision, steps, trainer, device, threads, plugins.Directory])
+        foreach (var option in (Option[])[dims, seconds, batch, context, checkpointing, freeze, loraR, precision, parallel, steps, trainer, device, threads, plugins.Directory])
         {
             command.Options.Add(option);
         }
@@ -45,9 +46,15 @@ internal static class BenchTrain
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var (size, count) = (parsed.GetValue(batch), parsed.GetValue(steps));
-            if (size < 1 || count < 1)
+            var parts = parsed.GetValue(parallel);
+            if (size < 1 || count < 1 || parts < 1)
             {
-                throw new AsrException("--batch and --steps: give 1 or more");
+                throw new AsrException("--batch, --steps and --data-parallel: give 1 or more");
+            }
+
+            if (size % parts != 0)
+            {
+                throw new AsrException($"--batch {size} cannot be cut into {parts} equal parts (--data-parallel)");
             }
 
             var config = BenchCommand.TrainableConfiguration(parsed.GetValue(dims)!);
@@ -55,7 +62,9 @@ internal static class BenchTrain
             var rank = parsed.GetValue(loraR);
             var arguments = new Dictionary<string, string>
             {
-                ["per-device-train-batch-size"] = size.ToString(CultureInfo.InvariantCulture),
+                ["per-device-train-batch-size"] = (size / parts).ToString(CultureInfo.InvariantCulture),
+                ["gradient-accumulation-steps"] = parts.ToString(CultureInfo.InvariantCulture),
+                ["data-parallel"] = parts.ToString(CultureInfo.InvariantCulture),
                 ["max-steps"] = (count + WarmUp).ToString(CultureInfo.InvariantCulture),
                 ["encoder-context"] = parsed.GetValue(context)!,
                 ["gradient-checkpointing"] = parsed.GetValue(checkpointing) ? "true" : "false",

@@ -27,6 +27,7 @@ public sealed class TrainingArgument
         Whole("per-device-train-batch-size", 1, "examples of a micro-batch", a => a.PerDeviceTrainBatchSize, (a, v) => a with { PerDeviceTrainBatchSize = v!.Value }),
         Whole("per-device-eval-batch-size", 1, "examples of a batch of an evaluation", a => a.PerDeviceEvalBatchSize, (a, v) => a with { PerDeviceEvalBatchSize = v!.Value }),
         Whole("gradient-accumulation-steps", 1, "micro-batches of an optimizer step", a => a.GradientAccumulationSteps, (a, v) => a with { GradientAccumulationSteps = v!.Value }),
+        Whole("data-parallel", 1, "micro-batches of a step that are computed at the same time, each on its share of the threads; for the processor", a => a.DataParallel, (a, v) => a with { DataParallel = v!.Value }),
         Choice("accumulation-normalization", "loss of a step over its micro-batches: token = one large batch; mean-of-means and sum = what transformers 4.57 and 5.23 do", a => a.AccumulationNormalization, (a, v) => a with { AccumulationNormalization = v }),
         Real("learning-rate", 0, double.MaxValue, "peak learning rate", a => a.LearningRate, (a, v) => a with { LearningRate = v!.Value }),
         StepsOrShare("warmup-steps", allowZero: true, "optimizer steps of warm-up; below 1 a share of all steps", a => a.WarmupSteps, (a, v) => a with { WarmupSteps = v!.Value }),

@@ -110,6 +110,9 @@ public sealed record TrainingArguments
     /// <summary>Micro-batches of an optimizer step.</summary>
     public int GradientAccumulationSteps { get; init; } = 1;
 
+    /// <summary>Micro-batches of a step that are computed at the same time; divides <see cref="GradientAccumulationSteps"/>. Ours: transformers starts a process for each.</summary>
+    public int DataParallel { get; init; } = 1;
+
     /// <summary>What one optimizer step's loss is over its micro-batches.</summary>
     public AccumulationNormalization AccumulationNormalization { get; init; } = AccumulationNormalization.Token;
 
@@ -316,6 +319,12 @@ public sealed record TrainingArguments
         if (Fp16 && Bf16)
         {
             throw new AsrException("--fp16 and --bf16 exclude each other: take one.");
+        }
+
+        if (GradientAccumulationSteps % DataParallel != 0)
+        {
+            throw new AsrException(
+                $"--data-parallel {DataParallel} computes so many micro-batches of a step at once: --gradient-accumulation-steps ({GradientAccumulationSteps}) must be a multiple of it.");
         }
 
         // transformers' __post_init__: the best model can only be reloaded when every evaluation that may be the best was saved.

@@ -71,6 +71,7 @@ public sealed class TrainingArgumentsTests
         ("per-device-train-batch-size", "3", []),
         ("per-device-eval-batch-size", "3", []),
         ("gradient-accumulation-steps", "3", []),
+        ("data-parallel", "2", ["gradient-accumulation-steps=4"]),
         ("accumulation-normalization", "mean_of_means", []),
         ("learning-rate", "0.001", []),
         ("warmup-steps", "0.25", []),

@@ -180,7 +180,7 @@ public sealed class GradientPassTests
         using var optimizer = new AdamW(parameters, new AdamWSettings(WeightDecay: 0.01));
         foreach (var checkpointing in new[] { false, true })
         {
-            var step = new OptimizerStep(Pass(model, new GradientPassOptions { Checkpointing = checkpointing }), parameters, optimizer, AccumulationNormalization.Token, 1);
+            var step = new OptimizerStep(new ParallelPasses(Pass(model, new GradientPassOptions { Checkpointing = checkpointing }), parameters), parameters, optimizer, AccumulationNormalization.Token, 1);
             step.Take([fixture.Batch(0, 1), fixture.Batch(2)], 1e-4);
             GC.Collect();
             GC.WaitForPendingFinalizers();

@@ -54,7 +54,7 @@ public sealed class TrainerParityTests
             ("hf", _) => AccumulationNormalization.Sum,
             _ => AccumulationNormalization.MeanOfMeans,
         };
-        var step = new OptimizerStep(pass, parameters, optimizer, normalization, Number("max_grad_norm"));
+        var step = new OptimizerStep(new ParallelPasses(pass, parameters), parameters, optimizer, normalization, Number("max_grad_norm"));
 
         CheckFirstGradients(name, run, fixture, pass, parameters, normalization);
         var examples = run["examples"]!.AsArray();

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+using AsrPlatform.Abstractions.Training;
 using AsrPlatform.Tests;
 using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.Whisper.Training;
@@ -34,6 +36,25 @@ public sealed class TrainerRunTests
             request = request with { Adapter = TrainerRuns.Adapter(Fixtures.Path($"trainer/{initial}/initial")) };
         }
 
+        Check(name, run, request, output);
+    }
+
+    [Theory]
+    [InlineData("accum/hf_default")]
+    [InlineData("accum/token_mean")]
+    [InlineData("accum/remainder_mean_of_means")]
+    [InlineData("smoothing_accum")]
+    public void Train_MicroBatchesAtOnce_LeavesTheSameLogAndWeights(string name)
+    {
+        var run = TrainerFixture.Json($"{name}/run.json");
+        using var output = new TemporaryFolder();
+        var arguments = TrainerRuns.Arguments(run);
+        arguments["data-parallel"] = arguments.First(pair => pair.Key.Replace('_', '-') == "gradient-accumulation-steps").Value;
+        Check(name, run, TrainerRuns.Request(output.Root, arguments), output);
+    }
+
+    private static void Check(string name, JsonNode run, TrainingRequest request, TemporaryFolder output)
+    {
         TrainerRuns.Train(request);
 
         var state = TrainerState.Load(output.Root);
