@@ -342,12 +342,6 @@ public static unsafe partial class torch
         public Tensor addmm_(Tensor mat1, Tensor mat2, float beta = 1, float alpha = 1) =>
             Shim.Done(asrt_addmm_(Handle, mat1.Handle, mat2.Handle, beta, alpha), this, mat1, mat2);
 
-        public Tensor addmv(Tensor mat, Tensor vec, float beta = 1, float alpha = 1) =>
-            Shim.Wrap(asrt_addmv(Handle, mat.Handle, vec.Handle, beta, alpha), this, mat, vec);
-
-        public Tensor addmv_(Tensor mat, Tensor vec, float beta = 1, float alpha = 1) =>
-            Shim.Done(asrt_addmv_(Handle, mat.Handle, vec.Handle, beta, alpha), this, mat, vec);
-
         public Tensor baddbmm(Tensor batch1, Tensor batch2, float beta = 1, float alpha = 1) =>
             Shim.Wrap(asrt_baddbmm(Handle, batch1.Handle, batch2.Handle, beta, alpha), this, batch1, batch2);
 

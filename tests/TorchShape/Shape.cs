@@ -168,7 +168,7 @@ public static class Shape
             a.matmul(b), matmul(a, b), a.mm(b), mm(a, b), a.bmm(b), bmm(a, b), a.mv(b), mv(a, b), a.dot(b), dot(a, b), a.outer(b), outer(a, b),
             a.clamp(0, 1), a.clamp(min: 1e-10), a.clamp(max: 1.0), a.clamp_(0, 1), a.clamp(b, b), a.clamp_(b, b), clamp(a, 0, 1), clamp(a, b, b), a.clamp_min(0), a.clamp_max(1),
             a.clamp_min_(0), a.clamp_max_(1), a.lerp(b, 0.1f), a.lerp_(b, 0.1f), lerp(a, b, b), a.addcmul(a, b, 0.5), a.addcmul_(a, b, 0.5), addcmul(a, b, b, 1),
-            a.addcdiv(a, b, 0.5), a.addcdiv_(a, b, -0.1), addcdiv(a, b, b, 1), a.addmm(a, b), a.addmm_(a, b, beta: 0), a.addmv(a, b, beta: 0), a.addmv_(a, b, alpha: 2), addmm(a, a, b, 1, 1), a.baddbmm(a, b), baddbmm(a, a, b, beta: 0),
+            a.addcdiv(a, b, 0.5), a.addcdiv_(a, b, -0.1), addcdiv(a, b, b, 1), a.addmm(a, b), a.addmm_(a, b, beta: 0), addmm(a, a, b, 1, 1), a.baddbmm(a, b), baddbmm(a, a, b, beta: 0),
             a + b, a + 1, a + 1L, a + 0.5f, a + 0.5, 1 + a, 1L + a, 0.5f + a, 0.5 + a, a - b, a - 1, a - 0.5f, a - 0.5, 1 - a, 1f - a, 1.0 - a, a * b, a * 2, a * 0.5f, a * 0.5, 2 * a, 0.5f * a, 0.5 * a,
             a / b, a / 2, a / 0.5f, a / 0.5, 1 / a, 1f / a, 1.0 / a, a % b, a % 2, -a, a == b, a != b, a < b, a > b, a <= b, a >= b, a == 1, a != 1, a < 1, a > 0.5, a <= 1, a >= 1,
             a & b, a | b, a ^ b, ~a, torch.equal(a, b),

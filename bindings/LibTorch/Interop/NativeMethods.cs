@@ -339,8 +339,6 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library)] internal static partial int asrt_addcdiv_(nint t, nint a, nint b, Number value);
     [LibraryImport(Library)] internal static partial nint asrt_addmm(nint t, nint a, nint b, float beta, float alpha);
     [LibraryImport(Library)] internal static partial int asrt_addmm_(nint t, nint a, nint b, float beta, float alpha);
-    [LibraryImport(Library)] internal static partial nint asrt_addmv(nint t, nint mat, nint vec, float beta, float alpha);
-    [LibraryImport(Library)] internal static partial int asrt_addmv_(nint t, nint mat, nint vec, float beta, float alpha);
     [LibraryImport(Library)] internal static partial nint asrt_baddbmm(nint t, nint a, nint b, float beta, float alpha);
     [LibraryImport(Library)] internal static partial int asrt_allclose(nint a, nint b, double relative, double absolute, int equalNan, int* result);
     [LibraryImport(Library)] internal static partial int asrt_equal(nint a, nint b, int* result);

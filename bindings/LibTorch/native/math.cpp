@@ -190,12 +190,6 @@ ASRT_API Handle asrt_addmm(Handle t, Handle a, Handle b, float beta, float alpha
 ASRT_API int32_t asrt_addmm_(Handle t, Handle a, Handle b, float beta, float alpha) {
   return attempt([&] { t->addmm_(*a, *b, beta, alpha); });
 }
-ASRT_API Handle asrt_addmv(Handle t, Handle mat, Handle vec, float beta, float alpha) {
-  return guard([&] { return t->addmv(*mat, *vec, beta, alpha); });
-}
-ASRT_API int32_t asrt_addmv_(Handle t, Handle mat, Handle vec, float beta, float alpha) {
-  return attempt([&] { t->addmv_(*mat, *vec, beta, alpha); });
-}
 ASRT_API Handle asrt_baddbmm(Handle t, Handle a, Handle b, float beta, float alpha) {
   return guard([&] { return t->baddbmm(*a, *b, beta, alpha); });
 }

@@ -43,6 +43,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly OptimizerStep _step;
     private readonly Evaluator? _evaluator;
     private readonly TensorBoardWriter? _board;
+    private readonly double _operationsPerFeature;
     private float _pendingLoss;
     private int _pendingSteps;
     private double _totalLoss;
@@ -108,6 +109,7 @@ internal sealed class TrainingRun : IDisposable
             }
 
             _parameters = Own(new TrainableParameters([.. Trained(_model, _ctcHead)]));
+            _operationsPerFeature = OperationsPerFeature();
             _optimizer = Own(new AdamW(
                 _parameters, new AdamWSettings(_arguments.AdamBeta1, _arguments.AdamBeta2, _arguments.AdamEpsilon, _arguments.WeightDecay)));
             _scaler = _arguments.Fp16 ? new LossScaler() : null;
@@ -259,6 +261,17 @@ internal sealed class TrainingRun : IDisposable
         ProductType = _arguments.Fp16 ? ScalarType.Float16 : _arguments.Bf16 ? ScalarType.BFloat16 : null,
     };
 
+    /// <summary>
+    /// transformers' estimate of the floating-point operations for one value of the features (<c>floating_point_ops</c>): six for each
+    /// parameter that is no embedding, trained or not.
+    /// </summary>
+    private double OperationsPerFeature()
+    {
+        var embeddings = _model.Parameters.SelectMany(block => block.Slices).Where(slice => slice.Name.Contains(".embed_", StringComparison.Ordinal)).Sum(slice => slice.Tensor.numel());
+        var adapter = _adapter?.Parameters.Sum(block => block.Tensor.numel()) ?? 0;
+        return 6.0 * (_model.Info.Parameters - embeddings + adapter);
+    }
+
     private GradientPass PassOf(WhisperModel model, CtcHead? ctcHead) =>
         new(model, _config, PassOptions(), _config.DecoderStartTokenId!.Value, (_config.PadTokenId ?? _config.EosTokenId)!.Value, ctcHead);
 
@@ -340,6 +353,7 @@ internal sealed class TrainingRun : IDisposable
         _pendingSteps++;
         _state.GlobalStep = loaded.Plan.Index + 1;
         _state.Epoch = loaded.Plan.EpochAfter;
+        _state.TotalFlos += loaded.Batches.Sum(batch => (double)batch.Features.Length) * _operationsPerFeature;
         examples += loaded.Plan.Examples;
         _gradientNorm = outcome.GradientNorm;
         Report(TrainingEvent.Step, new Dictionary<string, double>(_clock.Values)

@@ -9,7 +9,7 @@ internal static class ProgressBar
     /// <typeparam name="T">What the work returns.</typeparam>
     /// <param name="title">What is done.</param>
     /// <param name="quiet">Shows nothing.</param>
-    /// <param name="work">Gets the function to report with: share done (0…1) and what to say beside it; to be called from one thread at a time.</param>
+    /// <param name="work">Gets the function to report with: share done (0…1, NaN while it is not known) and what to say beside it; to be called from one thread at a time.</param>
     public static T Run<T>(string title, bool quiet, Func<Action<double, string>, T> work)
     {
         if (quiet)
@@ -49,7 +49,8 @@ internal static class ProgressBar
                 var task = context.AddTask(Markup.Escape(title), maxValue: 1);
                 result = work((share, note) =>
                 {
-                    task.Value = Math.Min(share, 1);
+                    task.IsIndeterminate = double.IsNaN(share);
+                    task.Value = task.IsIndeterminate ? 0 : Math.Min(share, 1);
                     task.Description = Markup.Escape(note.Length == 0 ? title : $"{title} {note}");
                 });
             });

@@ -51,6 +51,21 @@ internal static class SynthesizeCommand
     private static int Run(ParseResult parsed, CancellationToken cancellationToken)
     {
         var synthesizers = SpeechSynthesizers.FindAll();
+        try
+        {
+            return Run(parsed, synthesizers, cancellationToken);
+        }
+        finally
+        {
+            foreach (var synthesizer in synthesizers.OfType<IDisposable>())
+            {
+                synthesizer.Dispose();
+            }
+        }
+    }
+
+    private static int Run(ParseResult parsed, IReadOnlyList<ISpeechSynthesizer> synthesizers, CancellationToken cancellationToken)
+    {
         if (parsed.GetValue(ListVoices))
         {
             foreach (var voice in synthesizers.SelectMany(synthesizer => synthesizer.Voices))

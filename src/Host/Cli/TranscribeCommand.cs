@@ -7,7 +7,6 @@ using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Transcripts;
 using AsrPlatform.Whisper.Files;
-using Spectre.Console;
 
 namespace AsrPlatform.Host.Cli;
 
@@ -119,31 +118,13 @@ internal static class TranscribeCommand
             return targets;
         }
 
-        private static TranscriptionResult WithProgress(string name, Func<Action<TranscriptionProgress>, TranscriptionResult> work)
-        {
-            var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-            TranscriptionResult? result = null;
-            console.Progress()
-                .AutoClear(true)
-                .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
-                .Start(context =>
-                {
-                    var task = context.AddTask(Markup.Escape(name), maxValue: 1);
-                    task.IsIndeterminate = true;
-                    var clock = Stopwatch.StartNew();
-                    result = work(progress =>
-                    {
-                        if (progress.TotalSeconds is > 0 and { } total)
-                        {
-                            task.IsIndeterminate = false;
-                            task.Value = Math.Min(progress.DoneSeconds / total, 1);
-                        }
-
-                        var speed = progress.DoneSeconds / Math.Max(clock.Elapsed.TotalSeconds, 1e-3);
-                        task.Description = string.Create(CultureInfo.InvariantCulture, $"{Markup.Escape(name)} {speed:0.0}× real time");
-                    });
-                });
-            return result!;
-        }
+        private static TranscriptionResult WithProgress(string name, Func<Action<TranscriptionProgress>, TranscriptionResult> work) =>
+            ProgressBar.Run(name, quiet: false, report =>
+            {
+                var clock = Stopwatch.StartNew();
+                return work(progress => report(
+                    progress.TotalSeconds is > 0 and { } total ? progress.DoneSeconds / total : double.NaN,
+                    string.Create(CultureInfo.InvariantCulture, $"{progress.DoneSeconds / Math.Max(clock.Elapsed.TotalSeconds, 1e-3):0.0}× real time")));
+            });
     }
 }

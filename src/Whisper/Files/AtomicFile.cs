@@ -2,7 +2,7 @@ using AsrPlatform.Abstractions;
 
 namespace AsrPlatform.Whisper.Files;
 
-/// <summary>Writes files that are either whole or not there: a temporary file beside the target, flushed to disk, then renamed.</summary>
+/// <summary>Writes files that are either whole or not there: a temporary file beside the target, flushed to disk, then renamed; the name is flushed too.</summary>
 public static class AtomicFile
 {
     /// <summary>Writes a file, replacing one of the same name. When <paramref name="write"/> throws, nothing is left behind.</summary>
@@ -28,6 +28,7 @@ public static class AtomicFile
             }
 
             File.Move(temporary, path, overwrite: true);
+            Durable.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
         }
         catch (Exception error)
         {

@@ -72,6 +72,11 @@ public sealed class TrainerRunTests
             Assert.InRange(Math.Abs(line.Values["learning_rate"] - rates[i]), 0, 1e-12 * rates[i]);
         }
 
+        if (File.Exists(Path.Combine(Fixtures.Path($"trainer/{name}"), "trainer_state.json")))
+        {
+            Assert.Equal(TrainerFixture.Json($"{name}/trainer_state.json")["total_flos"]!.GetValue<double>(), state.TotalFlos);
+        }
+
         if (request.Adapter is not null)
         {
             if (Directory.Exists(Path.Combine(Fixtures.Path($"trainer/{name}"), "final")))

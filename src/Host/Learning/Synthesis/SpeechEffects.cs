@@ -44,14 +44,9 @@ internal static class SpeechEffects
         }
 
         var energy = Math.Sqrt(TensorPrimitives.SumOfSquares<float>(tail));
-        var result = (float[])samples.Clone();
-        for (var delay = early; delay < length && delay < samples.Length; delay++)
-        {
-            var gain = (float)(tail[delay] * ratio / energy);
-            var heard = result.AsSpan(delay);
-            TensorPrimitives.MultiplyAdd(samples.AsSpan(0, heard.Length), gain, heard, heard);
-        }
-
+        TensorPrimitives.Multiply(tail, (float)(ratio / energy), tail);
+        tail[0] = 1;
+        var result = Convolution.Apply(samples, tail);
         return result;
     }
 

@@ -74,7 +74,7 @@ internal sealed record PlannedClip(
     double Level, double Before, double After, int Seed, bool WordTimes)
 {
     /// <summary>To be raised when the same plan makes other samples.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     /// <summary>Its file: the number, and a hash of everything that makes it, so that another plan's clip is not taken for it.</summary>
     public string FileName { get; } = string.Create(

@@ -122,7 +122,8 @@ internal static class SynthesizerProcess
         return shifted;
     }
 
-    private static void Kill(Process process)
+    /// <summary>Ends a process with its children, if it has not ended.</summary>
+    public static void Kill(Process process)
     {
         try
         {

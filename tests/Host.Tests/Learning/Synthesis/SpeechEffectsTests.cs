@@ -49,13 +49,37 @@ public sealed class SpeechEffectsTests
         click[1000] = 1;
         var heard = SpeechEffects.Reverberate(click, 0.5, new Random(1));
         Assert.Equal(click.Length, heard.Length);
-        Assert.All(heard[..1000], sample => Assert.Equal(0, sample));
-        Assert.Equal(1, heard[1000]);
+        Assert.All(heard[..1000], sample => Assert.Equal(0, sample, 1e-6f));
+        Assert.Equal(1, heard[1000], 1e-6f);
 
         // 60 dB in 0.5 s: 24 dB from the second to the fourth tenth.
         double Decibels(double from) => 20 * Math.Log10(SpeechEffects.Level(heard[(1000 + (int)(from * RateHz))..(1000 + (int)((from + 0.1) * RateHz))]));
         Assert.Equal(24, Decibels(0.1) - Decibels(0.3), 1.5);
-        Assert.All(heard[(1000 + (RateHz / 2))..], sample => Assert.Equal(0, sample));
+        Assert.All(heard[(1000 + (RateHz / 2))..], sample => Assert.Equal(0, sample, 1e-6f));
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(5, 3)]
+    [InlineData(300, 1000)]
+    [InlineData(1000, 37)]
+    public void Convolution_AnyLengths_IsTheSumOfItsTaps(int length, int taps)
+    {
+        var random = new Random(length);
+        float[] Draw(int count) => [.. Enumerable.Range(0, count).Select(_ => (random.NextSingle() * 2) - 1)];
+        var (signal, response) = (Draw(length), Draw(taps));
+        var result = Convolution.Apply(signal, response);
+        Assert.Equal(length, result.Length);
+        for (var i = 0; i < length; i++)
+        {
+            var sum = 0.0;
+            for (var tap = 0; tap < taps && tap <= i; tap++)
+            {
+                sum += (double)response[tap] * signal[i - tap];
+            }
+
+            Assert.Equal(sum, result[i], 1e-5);
+        }
     }
 
     [Fact]
