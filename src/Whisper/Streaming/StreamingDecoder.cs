@@ -320,22 +320,31 @@ public sealed class StreamingDecoder
         double[] probabilities = [.. Enumerable.Repeat(1.0, forced), .. row.Probabilities];
         var (timings, attended) = Align(row, text, probabilities);
 
-        // The first new token begins a word, so that none reaches into the forced ones.
-        Punctuation.Merge(timings);
         var words = new List<StreamWord>();
         var at = 0;
+        var spaced = WhisperTokenizer.WritesSpaces(row.Language ?? "en");
         foreach (var timing in timings)
         {
             var end = at + timing.TokenCount;
-            if (timing.TokenCount > 0 && end > forced)
+            if (end > forced)
             {
+                // The first new token begins a word, so that none should reach into the forced ones; where one does, the new part counts.
                 var from = Math.Max(at, forced);
-                words.Add(new StreamWord(at < forced ? _tokenizer.Decode(text.AsSpan(from, end - from)) : timing.Word, timing.Start, Math.Min(timing.End, seconds), timing.Probability)
+                var word = new StreamWord(at < forced ? _tokenizer.Decode(text.AsSpan(from, end - from)) : timing.Word, timing.Start, Math.Min(timing.End, seconds), timing.Probability)
                 {
                     Tokens = text[from..end],
                     AttendedTo = attended[from..end].Max() / _input.PositionsPerSecond,
                     Repeats = row.RepeatedTokens > 0 && end > text.Length - row.RepeatedTokens,
-                });
+                };
+                if (spaced && words.Count > 0 && !word.Text.StartsWith(' '))
+                {
+                    // "7", ":45" and "." are one word to a reader, and become final together.
+                    words[^1] = Join(words[^1], word);
+                }
+                else
+                {
+                    words.Add(word);
+                }
             }
 
             at = end;
@@ -345,6 +354,18 @@ public sealed class StreamingDecoder
         var plausible = HallucinationGuards.Plausible(words, free);
         words.RemoveRange(plausible, words.Count - plausible);
         return words;
+    }
+
+    private static StreamWord Join(StreamWord first, StreamWord second)
+    {
+        var tokens = first.Tokens.Count + second.Tokens.Count;
+        return new StreamWord(
+            first.Text + second.Text, first.Start, second.End, ((first.Confidence * first.Tokens.Count) + (second.Confidence * second.Tokens.Count)) / tokens)
+        {
+            Tokens = [.. first.Tokens, .. second.Tokens],
+            AttendedTo = Math.Max(first.AttendedTo, second.AttendedTo),
+            Repeats = first.Repeats || second.Repeats,
+        };
     }
 
     /// <summary>Words with times, and the column that each token attended to most.</summary>
