@@ -28,7 +28,7 @@ internal static class LiveServices
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());
         services.AddSingleton<ModelHost>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelHost>());
-        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new EnergyVoiceActivityDetector(sampleRateHz));
+        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
 

@@ -6,7 +6,7 @@ public sealed class SpeechWindowTests : IDisposable
 {
     private const int Rate = SpokenAudio.SampleRateHz;
 
-    private readonly SpeechWindow _window = new(LiveHarness.ShortPauses(), Rate, new EnergyVoiceActivityDetector(Rate));
+    private readonly SpeechWindow _window = new(LiveHarness.ShortPauses(), Rate, new AdaptiveVoiceActivityDetector(Rate));
 
     public void Dispose() => _window.Dispose();
 
@@ -272,7 +272,7 @@ public sealed class SpeechWindowTests : IDisposable
 
     private static List<(long, long)> Reference(short[] audio)
     {
-        using var window = new SpeechWindow(LiveHarness.ShortPauses(), Rate, new EnergyVoiceActivityDetector(Rate));
+        using var window = new SpeechWindow(LiveHarness.ShortPauses(), Rate, new AdaptiveVoiceActivityDetector(Rate));
         window.Append(audio.Select(sample => sample / 32768f).ToArray());
         List<(long, long)> cuts = [];
         while (window.Next(flush: true, stalled: false) is { } request)
