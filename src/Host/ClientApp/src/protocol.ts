@@ -37,8 +37,10 @@ export interface SessionPosition {
   lastSequence: number;
 }
 
+/** Audio that is the host's; its captions are later than they should be by the lag, 0 while the host keeps up. */
 export interface Acknowledgement {
   acknowledgedSamples: number;
+  lagSeconds: number;
 }
 
 export interface Correction {
