@@ -51,13 +51,24 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
 
     /// <summary>Transcribes on the recogniser's thread, in turn. The audio is borrowed until the task ends.</summary>
     /// <exception cref="AsrException">There is no recogniser, or it refused the audio or an option.</exception>
+    public Task<TranscriptionResult> TranscribeAsync(
+        IAudioSource audio,
+        TranscriptionOptions options,
+        CancellationToken cancellationToken) => TranscribeAsync(audio, options, progress: null, cancellationToken);
+
+    /// <inheritdoc cref="TranscribeAsync(IAudioSource, TranscriptionOptions, CancellationToken)"/>
+    /// <param name="audio">The audio, at the recogniser's sample rate.</param>
+    /// <param name="options">How.</param>
+    /// <param name="progress">Told each finished segment, on the recogniser's thread: it must not block. May be null.</param>
+    /// <param name="cancellationToken">Stops between two decoding steps.</param>
     public async Task<TranscriptionResult> TranscribeAsync(
         IAudioSource audio,
         TranscriptionOptions options,
+        Action<TranscriptionProgress>? progress,
         CancellationToken cancellationToken)
     {
         await ReadyAsync(cancellationToken);
-        return await _thread!.TranscribeAsync(audio, options, cancellationToken);
+        return await _thread!.TranscribeAsync(audio, options, progress, cancellationToken);
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
@@ -111,7 +122,7 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
         try
         {
             var silence = new MemoryAudioSource(new float[info.SampleRateHz], info.SampleRateHz);
-            await thread.TranscribeAsync(silence, new TranscriptionOptions { WordTimestamps = true, TemperatureIncrementOnFallback = null }, CancellationToken.None);
+            await thread.TranscribeAsync(silence, new TranscriptionOptions { WordTimestamps = true, TemperatureIncrementOnFallback = null }, progress: null, CancellationToken.None);
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {

@@ -38,9 +38,10 @@ internal sealed class RecognizerThread : IAsyncDisposable
     public async Task<TranscriptionResult> TranscribeAsync(
         IAudioSource audio,
         TranscriptionOptions options,
+        Action<TranscriptionProgress>? progress,
         CancellationToken cancellationToken)
     {
-        var request = new Request(audio, options, cancellationToken);
+        var request = new Request(audio, options, progress, cancellationToken);
         try
         {
             await _requests.Writer.WriteAsync(request, cancellationToken);
@@ -102,7 +103,11 @@ internal sealed class RecognizerThread : IAsyncDisposable
         }
     }
 
-    private sealed class Request(IAudioSource audio, TranscriptionOptions options, CancellationToken cancellationToken)
+    private sealed class Request(
+        IAudioSource audio,
+        TranscriptionOptions options,
+        Action<TranscriptionProgress>? progress,
+        CancellationToken cancellationToken)
     {
         public TaskCompletionSource<TranscriptionResult> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -112,7 +117,7 @@ internal sealed class RecognizerThread : IAsyncDisposable
             {
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stop);
                 either.Token.ThrowIfCancellationRequested();
-                Result.SetResult(recognizer.Transcribe(audio, options, progress: null, either.Token));
+                Result.SetResult(recognizer.Transcribe(audio, options, progress, either.Token));
             }
             catch (OperationCanceledException error)
             {
