@@ -61,6 +61,9 @@ internal sealed class LiveSession : IAsyncDisposable
     private readonly TaskCompletionSource _sendersGone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Dictionary<string, CaptionUpdate> _corrections = new(StringComparer.Ordinal);
 
+    /// <summary>Who waits until everything before a position is final; under <see cref="_gate"/>.</summary>
+    private readonly List<(long Position, TaskCompletionSource Done)> _commits = [];
+
     private Task? _end;
     private SessionState _state = SessionState.Active;
     private string? _error;
@@ -271,6 +274,36 @@ internal sealed class LiveSession : IAsyncDisposable
         }
 
         await end.WaitAsync(cancellationToken);
+        RequireNotFailed();
+        return Position;
+    }
+
+    /// <summary>
+    /// Commits what was said so far, as a pause would, and goes on taking audio: the next word starts another segment.
+    /// </summary>
+    /// <param name="cancellationToken">Stops the waiting, not the committing.</param>
+    /// <returns>
+    /// Where the session stands once all audio that was acknowledged before the call is decoded: its captions up to
+    /// <see cref="SessionPosition.LastSequence"/> hold that audio's text. Audio without speech adds no caption.
+    /// </returns>
+    /// <remarks>Calls at the same time are allowed; each waits for what was there when it came.</remarks>
+    /// <exception cref="AsrException">The session has ended or failed, or fails meanwhile.</exception>
+    public async Task<SessionPosition> CommitAsync(CancellationToken cancellationToken)
+    {
+        Task done;
+        lock (_gate)
+        {
+            if (_state != SessionState.Active)
+            {
+                throw new AsrException(_error ?? $"session '{Id}' has ended: there is nothing more to commit");
+            }
+
+            _window.Close();
+            done = Committed(_window.Received);
+        }
+
+        _wake.Writer.TryWrite(true);
+        await done.WaitAsync(cancellationToken);
         RequireNotFailed();
         return Position;
     }
@@ -502,6 +535,19 @@ internal sealed class LiveSession : IAsyncDisposable
         }
     }
 
+    /// <summary>Completes when everything before a position is final, or the session is over.</summary>
+    private Task Committed(long position)
+    {
+        if (!_window.HasBefore(position))
+        {
+            return Task.CompletedTask;
+        }
+
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _commits.Add((position, done));
+        return done.Task;
+    }
+
     private bool Fits(int count) => _resampler is null
         ? count <= _window.Free
         : Resampler.OutputLength(count, Settings.SampleRateHz, _recognizer.SampleRateHz) + ResampledBlock <= _window.Free;
@@ -628,6 +674,8 @@ internal sealed class LiveSession : IAsyncDisposable
             _state = error is null ? SessionState.Ended : SessionState.Failed;
             _error = error;
             _window.Dispose();
+            _commits.ForEach(commit => commit.Done.SetResult());
+            _commits.Clear();
         }
 
         Touch();
@@ -746,6 +794,14 @@ internal sealed class LiveSession : IAsyncDisposable
         lock (_gate)
         {
             _window.Commit(end);
+            for (var i = _commits.Count - 1; i >= 0; i--)
+            {
+                if (!_window.HasBefore(_commits[i].Position))
+                {
+                    _commits[i].Done.SetResult();
+                    _commits.RemoveAt(i);
+                }
+            }
         }
 
         Touch();

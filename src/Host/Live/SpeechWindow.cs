@@ -120,6 +120,24 @@ internal sealed class SpeechWindow : IDisposable
             : null;
     }
 
+    /// <summary>Ends what is open as a pause would: any speech in it counts, and what follows starts another utterance.</summary>
+    public void Close()
+    {
+        if (_open.Speech > 0)
+        {
+            _complete.Add(_open with { End = _buffer.End });
+            _open = default;
+        }
+
+        // The frame that is not whole yet belongs to what was closed.
+        _boundary = _classified = _buffer.End;
+        _silence = 0;
+        Forget();
+    }
+
+    /// <summary>Whether anything before a position is still to be made final.</summary>
+    public bool HasBefore(long position) => _complete.Count > 0 && _complete[0].Start < position;
+
     /// <summary>Copies audio that is asked for by <see cref="Next"/>.</summary>
     public void CopyTo(long start, long end, Span<float> destination) => _buffer.Slice(start, end).CopyTo(destination);
 
