@@ -7,6 +7,7 @@ using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Tokens;
 using Microsoft.Extensions.AI;
+using TranscriptionOptions = AsrPlatform.Abstractions.Decoding.TranscriptionOptions;
 
 namespace AsrPlatform.Host.Api;
 

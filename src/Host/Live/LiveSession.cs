@@ -763,6 +763,7 @@ internal sealed class LiveSession : IAsyncDisposable
                 Language = Settings.Language,
                 Task = Settings.Task,
                 Adapter = Settings.Adapter,
+                InitialPrompt = Settings.Prompt,
                 WordTimestamps = true,
                 ConditionOnPreviousText = false,
                 // What is shown for a second is not worth another decoding; what stays is worth two (temperatures 0.4 and 0.8).

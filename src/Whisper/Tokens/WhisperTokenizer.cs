@@ -21,9 +21,6 @@ public sealed class WhisperTokenizer : ITokenizer
     /// <summary>The size of OpenAI's English-only vocabulary; all of its multilingual ones are larger.</summary>
     private const int EnglishVocabularySize = 51864;
 
-    /// <summary>Languages written without spaces between words, whose words are characters (openai/whisper, <c>split_to_word_tokens</c>).</summary>
-    private static readonly string[] LanguagesWithoutSpaces = ["zh", "ja", "th", "lo", "my", "yue"];
-
     /// <summary>Python's <c>string.punctuation</c>.</summary>
     private const string Punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
@@ -276,7 +273,7 @@ public sealed class WhisperTokenizer : ITokenizer
     {
         ArgumentNullException.ThrowIfNull(language);
         var (parts, partTokens) = SplitToCharacters(ids);
-        if (LanguagesWithoutSpaces.Contains(WhisperLanguages.FindCode(language)))
+        if (WhisperLanguages.FindCode(language) is { } code && !WhisperLanguages.HasSpaces(code))
         {
             return ([.. parts], [.. partTokens.Select(tokens => tokens.ToArray())]);
         }

@@ -30,7 +30,7 @@ internal sealed record TokenLogProbability(string Token, int[] Bytes, double Log
 internal sealed record DurationUsage(double Seconds)
 {
     [JsonPropertyOrder(-1)]
-    public string Type => "duration";
+    public string Type { get; } = "duration";
 
     public static DurationUsage Of(double seconds) => new(Math.Ceiling(Math.Round(seconds, 3)));
 }

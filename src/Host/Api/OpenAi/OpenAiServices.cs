@@ -30,8 +30,9 @@ internal static class OpenAiServices
     }
 
     /// <summary>Maps everything under <c>/v1</c>.</summary>
-    public static void MapOpenAi(this IEndpointRouteBuilder app)
+    public static void MapOpenAi(this WebApplication app)
     {
+        app.UseWhen(context => context.Request.Path == RealtimeEndpoint.Route, static realtime => realtime.UseWebSockets());
         app.MapPost("/v1/audio/transcriptions", (HttpContext context, AudioEndpoints audio) => audio.HandleAsync(context, TranscriptionTask.Transcribe));
         app.MapPost("/v1/audio/translations", (HttpContext context, AudioEndpoints audio) => audio.HandleAsync(context, TranscriptionTask.Translate));
         app.MapGet("/v1/models", (ModelHost model) => OpenAiModels.List(model));
