@@ -185,7 +185,7 @@ public sealed class AudioEndpointsTests : IAsyncLifetime
         await AssertErrorAsync(large, HttpStatusCode.RequestEntityTooLarge, "invalid_request_error", "file", "file_too_large");
 
         // Few bytes can be long: 8-bit samples at 16 kHz here.
-        using var form = Form(WavBytes.Write(new byte[100_000], 16000, bits: 8), "long.wav");
+        using var form = Form(new WavBytes { Bits = 8, Data = new byte[100_000] }.Build(), "long.wav");
         using var response = await _host.Http.PostAsync("v1/audio/transcriptions", form, Cancelled);
         Assert.Contains("00:00:05", await AssertErrorAsync(response, HttpStatusCode.BadRequest, "invalid_request_error", null, null), StringComparison.Ordinal);
     }
@@ -300,7 +300,7 @@ public sealed class AudioEndpointsTests : IAsyncLifetime
         Assert.Empty(_recognizer.Calls);
     }
 
-    internal static byte[] Wav(SpokenAudio audio) => WavBytes.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes<short>(audio.Samples).ToArray(), SpokenAudio.SampleRateHz, bits: 16);
+    internal static byte[] Wav(SpokenAudio audio) => new WavBytes { Data = WavBytes.OfInt16(audio.Samples) }.Build();
 
     private static SpokenAudio Speech() => new SpokenAudio().Say(1, 2);
 
