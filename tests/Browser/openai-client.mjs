@@ -80,7 +80,7 @@ function realtime(pcm) {
       }),
     );
     connection.on("session.updated", () => {
-      connection.send({ type: "input_audio_buffer.append", audio: "no base64" });
+      connection.send({ type: "input_audio_buffer.append", audio: "***" });
       for (let at = 0; at < pcm.length; at += 3200) {
         connection.send({ type: "input_audio_buffer.append", audio: pcm.subarray(at, at + 3200).toString("base64") });
       }
