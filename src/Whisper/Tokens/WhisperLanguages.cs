@@ -52,10 +52,6 @@ public static class WhisperLanguages
     public static string GetCode(string codeOrName) => FindCode(codeOrName) ?? throw new AsrException(
         $"Unknown language '{codeOrName}': give a code such as en or a name such as english.");
 
-    /// <summary>Whether words of a language are written with spaces between them.</summary>
-    /// <param name="code">A code such as <c>en</c>.</param>
-    public static bool HasSpaces(string code) => code is not ("zh" or "ja" or "th" or "lo" or "my" or "yue");
-
     /// <summary>The English name of a code, in lower case; null when it is unknown.</summary>
     public static string? FindName(string code) => Names.GetValueOrDefault(code);
 }

@@ -21,6 +21,9 @@ public sealed class WhisperTokenizer : ITokenizer
     /// <summary>The size of OpenAI's English-only vocabulary; all of its multilingual ones are larger.</summary>
     private const int EnglishVocabularySize = 51864;
 
+    /// <summary>Languages written without spaces between words, whose words are characters (openai/whisper, <c>split_to_word_tokens</c>).</summary>
+    private static readonly string[] LanguagesWithoutSpaces = ["zh", "ja", "th", "lo", "my", "yue"];
+
     /// <summary>Python's <c>string.punctuation</c>.</summary>
     private const string Punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
@@ -273,7 +276,7 @@ public sealed class WhisperTokenizer : ITokenizer
     {
         ArgumentNullException.ThrowIfNull(language);
         var (parts, partTokens) = SplitToCharacters(ids);
-        if (WhisperLanguages.FindCode(language) is { } code && !WhisperLanguages.HasSpaces(code))
+        if (!WritesSpaces(language))
         {
             return ([.. parts], [.. partTokens.Select(tokens => tokens.ToArray())]);
         }
@@ -300,6 +303,10 @@ public sealed class WhisperTokenizer : ITokenizer
 
         return ([.. words], [.. wordTokens.Select(tokens => tokens.ToArray())]);
     }
+
+    /// <summary>Whether words of a language stand between spaces.</summary>
+    /// <param name="language">A code or name such as <c>en</c>.</param>
+    public static bool WritesSpaces(string language) => !LanguagesWithoutSpaces.Contains(WhisperLanguages.FindCode(language));
 
     /// <summary>The bytes that a token stands for; none for an id outside of the vocabulary.</summary>
     internal ReadOnlySpan<byte> BytesOf(int id) =>

@@ -351,9 +351,9 @@ public sealed class LiveSessionTests
         await using var live = await StartAsync(recognizer, time: time);
         var session = await live.OpenAsync();
         await SendAsync(session, new SpokenAudio().Say(1));
-        time.Advance(TimeSpan.FromSeconds(1));
+        time.Advance(TimeSpan.FromSeconds(0.9));
         Assert.Empty(session.Captions);
-        time.Advance(TimeSpan.FromSeconds(1));
+        time.Advance(TimeSpan.FromSeconds(0.2));
         await EventuallyAsync(() => session.Captions.Length == 1, "a tentative caption");
         time.Advance(TimeSpan.FromSeconds(5));
         Assert.Equal("w1", session.Captions[0].Text);

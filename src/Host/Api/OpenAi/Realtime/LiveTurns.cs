@@ -4,7 +4,7 @@ using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Host.Live;
-using AsrPlatform.Whisper.Tokens;
+using AsrPlatform.Host.Transcripts;
 
 namespace AsrPlatform.Host.Api.OpenAi.Realtime;
 
@@ -260,7 +260,7 @@ internal sealed class LiveTurns
             return;
         }
 
-        var delta = turn.Text.Length > 0 && WhisperLanguages.HasSpaces(caption.Language ?? "en") ? " " + caption.Text : caption.Text;
+        var delta = (turn.Text.Length > 0 ? CaptionJoin.Separator(caption) : "") + caption.Text;
         turn.Text.Append(delta);
         List<TokenLogProbability>? words = null;
         if (_logProbabilities)
