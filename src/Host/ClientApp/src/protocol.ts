@@ -29,6 +29,7 @@ export interface StartSessionRequest {
   language?: string;
   task?: "transcribe" | "translate";
   adapter?: string;
+  prompt?: string;
 }
 
 export interface SessionPosition {
