@@ -33,14 +33,14 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// <summary>Audio since the first sound of an utterance after which it is decoded for the first time. Default 0.4 s, 0 … 30 s.</summary>
     public TimeSpan FirstUpdate { get; set; } = TimeSpan.FromSeconds(0.4);
 
-    /// <summary>New audio after which tentative words are brought up to date. Default 0.4 s, 0.1 s … 30 s.</summary>
-    public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(0.4);
+    /// <summary>New audio after which tentative words are brought up to date. Default 0.3 s, 0.1 s … 30 s.</summary>
+    public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(0.3);
 
     /// <summary>
     /// Audio after which words of an utterance that goes on are made final, where the policy can. Counted from its first sound, so that
-    /// the text depends on the audio and not on when it came. Default 0.8 s, 0.1 s … 30 s.
+    /// the text depends on the audio and not on when it came. Default 0.6 s, 0.1 s … 30 s.
     /// </summary>
-    public TimeSpan CommitInterval { get; set; } = TimeSpan.FromSeconds(0.8);
+    public TimeSpan CommitInterval { get; set; } = TimeSpan.FromSeconds(0.6);
 
     /// <summary>
     /// Final words this late are not waited for step by step any more: one step then takes all the audio that is there. Default 4 s,
