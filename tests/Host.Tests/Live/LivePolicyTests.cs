@@ -64,10 +64,11 @@ public sealed class LivePolicyTests
         var session = await live.OpenAsync();
         recognizer.Gate.Reset();
         var audio = new SpokenAudio().Say(Words).Samples;
-        var before = recognizer.Calls.Count;
+        var (before, begun) = (recognizer.Calls.Count, recognizer.Begun);
         for (var second = 0; second < 18; second++)
         {
             await SendAsync(session, second * 16000, Chunks(audio.AsSpan(second * 16000, Math.Min(16000, audio.Length - (second * 16000)))));
+            await EventuallyAsync(() => recognizer.Begun > begun, "the recogniser begins, and gets stuck");
             time.Advance(TimeSpan.FromSeconds(1));
         }
 
