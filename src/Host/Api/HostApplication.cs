@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Api.OpenAi;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Serving;
@@ -53,6 +54,7 @@ internal static class HostApplication
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.AddSingleton(plugins);
         builder.Services.AddLive(model, builder.Configuration);
+        builder.Services.AddOpenAi(builder.Configuration);
         builder.Services.AddProblemDetails();
         builder.Services.AddExceptionHandler<AsrExceptionHandler>();
 
@@ -67,6 +69,7 @@ internal static class HostApplication
         });
         app.MapLive();
         app.MapApi();
+        app.MapOpenAi();
         MapPage(app);
         return app;
     }
@@ -80,6 +83,16 @@ internal static class HostApplication
         }
 
         var files = new PhysicalFileProvider(PageDirectory);
+        app.Use(static (context, next) =>
+        {
+            // An overlay's address names its session; its page reads it there.
+            if (context.Request.Path.StartsWithSegments("/overlay", out var session) && session.Value is ['/', _, ..] name && !name.AsSpan(1).Contains('/'))
+            {
+                context.Request.Path = "/overlay/index.html";
+            }
+
+            return next(context);
+        });
         app.UseDefaultFiles(new DefaultFilesOptions { FileProvider = files });
         app.UseStaticFiles(new StaticFileOptions
         {

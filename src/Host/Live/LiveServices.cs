@@ -28,7 +28,7 @@ internal static class LiveServices
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());
         services.AddSingleton<ModelHost>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelHost>());
-        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new EnergyVoiceActivityDetector(sampleRateHz));
+        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
 
@@ -51,7 +51,8 @@ internal static class LiveServices
         app.Use((context, next) =>
         {
             // Browsers apply no same-origin rule to WebSockets: without this any page could drive a host on localhost.
-            if (context.Request.Path.StartsWithSegments("/hubs", StringComparison.OrdinalIgnoreCase)
+            if ((context.Request.Path.StartsWithSegments("/hubs", StringComparison.OrdinalIgnoreCase)
+                    || context.Request.Path.StartsWithSegments("/v1", StringComparison.OrdinalIgnoreCase))
                 && context.Request.Headers.Origin.FirstOrDefault() is { } origin
                 && !IsSameOrigin(origin, context.Request)
                 && !allowed.Contains(origin, StringComparer.OrdinalIgnoreCase))

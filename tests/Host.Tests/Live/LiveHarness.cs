@@ -22,7 +22,7 @@ internal sealed class LiveHarness : IAsyncDisposable
         Model = new ModelHost(() => recognizer ?? throw new AsrException("no model: give --model"), time, NullLogger<ModelHost>.Instance, options.Streaming());
         Sessions = new LiveSessionStore(
             Model,
-            rate => new EnergyVoiceActivityDetector(rate),
+            rate => new AdaptiveVoiceActivityDetector(rate),
             Microsoft.Extensions.Options.Options.Create(options),
             new LiveMetrics(_services.GetRequiredService<IMeterFactory>()),
             time,
