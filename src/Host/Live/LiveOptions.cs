@@ -7,6 +7,9 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
 {
     public const string Section = "Live";
 
+    /// <summary>The longest <see cref="ShutdownTimeout"/>.</summary>
+    public static readonly TimeSpan LongestShutdown = TimeSpan.FromMinutes(10);
+
     /// <summary>Audio since the first sound of an utterance after which it is decoded for the first time. Default 0.5 s, 0 … 30 s.</summary>
     public TimeSpan FirstUpdate { get; set; } = TimeSpan.FromSeconds(0.5);
 
@@ -55,9 +58,6 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// <summary>Time for open sessions to be finished at shutdown. Default 20 s, 0 … 10 min.</summary>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>Pages of other origins that may connect, such as <c>https://captions.example.org</c>; the host's own page always may.</summary>
-    public IList<string> AllowedOrigins { get; } = [];
-
     public ValidateOptionsResult Validate(string? name, LiveOptions options)
     {
         List<string> errors = [];
@@ -70,7 +70,7 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
         Check(nameof(MaximumAhead), options.MaximumAhead, 2, 600);
         Check(nameof(IdleTimeout), options.IdleTimeout, 1, 86_400);
         Check(nameof(KeepEnded), options.KeepEnded, 0, 86_400);
-        Check(nameof(ShutdownTimeout), options.ShutdownTimeout, 0, 600);
+        Check(nameof(ShutdownTimeout), options.ShutdownTimeout, 0, LongestShutdown.TotalSeconds);
         CheckCount(nameof(MaximumSessions), options.MaximumSessions, 1, 10_000);
         CheckCount(nameof(MaximumViewers), options.MaximumViewers, 1, 100_000);
         CheckCount(nameof(MaximumCorrections), options.MaximumCorrections, 1, 1_000_000);
