@@ -7,6 +7,7 @@ using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.Extensions.FileProviders;
+using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Api;
@@ -35,6 +36,10 @@ internal static class HostApplication
         HostConfiguration.Apply(builder.Configuration, dataDirectory, configurationFile, settings ?? []);
         builder.Logging.ClearProviders();
         builder.Logging.AddConsole();
+
+        // The builder's own defaults set a formatter in code, which would win.
+        var formatter = builder.Configuration["Logging:Console:FormatterName"];
+        builder.Services.PostConfigure<ConsoleLoggerOptions>(options => options.FormatterName = formatter);
         return builder;
     }
 
@@ -42,6 +47,7 @@ internal static class HostApplication
     /// <param name="builder">From <see cref="CreateBuilder"/>.</param>
     /// <param name="plugins">The plugins; stay the caller's.</param>
     /// <param name="model">Loads the recogniser.</param>
+    /// <exception cref="OptionsValidationException">Settings cannot be used; the message lists them all.</exception>
     public static WebApplication Build(WebApplicationBuilder builder, PluginCatalog plugins, RecognizerFactory model)
     {
         // Ctrl-C is the command line's to handle: sessions are flushed before the server stops.
@@ -55,6 +61,17 @@ internal static class HostApplication
         builder.Services.AddExceptionHandler<ErrorAnswers>();
 
         var app = builder.Build();
+        try
+        {
+            // Before anything reads one of them.
+            app.Services.GetRequiredService<IStartupValidator>().Validate();
+        }
+        catch
+        {
+            ((IDisposable)app).Dispose();
+            throw;
+        }
+
         app.UseSecurityHeaders();
         app.UseExceptionHandler();
         app.UseStatusCodePages();

@@ -92,7 +92,6 @@ internal static class ServeCommand
 
     private static void PrintSettings(WebApplication app)
     {
-        app.Services.GetRequiredService<IStartupValidator>().Validate();
         Console.WriteLine($"urls = {app.Configuration["urls"]}");
         foreach (var section in app.Services.GetServices<SettingsSection>().OrderBy(section => section.Name, StringComparer.Ordinal))
         {

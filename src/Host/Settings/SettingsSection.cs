@@ -9,19 +9,21 @@ namespace AsrPlatform.Host.Settings;
 /// <summary>A section of the configuration and the options that it fills; see <see cref="SettingsServices.AddSettings{T}"/>.</summary>
 /// <param name="Name">The section, such as <c>Live</c>.</param>
 /// <param name="Options">Type of the options: each public property is a setting.</param>
-/// <param name="CheckRanges">Gives what is wrong with values that could be read.</param>
+/// <param name="CheckRanges">Gives what is wrong with the values of a section that can all be read.</param>
 internal sealed record SettingsSection(string Name, Type Options, Func<IServiceProvider, IConfiguration, IEnumerable<string>> CheckRanges)
 {
-    private const string ListTypes = "a list (one value an entry: 0, 1, …)";
-
     /// <summary>Its settings.</summary>
     public IEnumerable<PropertyInfo> Properties => Options.GetProperties(BindingFlags.Public | BindingFlags.Instance);
 
     /// <summary>Everything that is wrong with the section: names that are none, values that cannot be read, values out of range.</summary>
     public IEnumerable<string> Errors(IServiceProvider services, IConfiguration configuration)
     {
-        string[] unreadable = [.. Unreadable(configuration.GetSection(Name))];
-        return unreadable.Length > 0 ? unreadable : CheckRanges(services, configuration);
+        var section = configuration.GetSection(Name);
+        var unreadable = section.GetChildren().Select(entry => (entry.Key, Error: Unreadable(entry))).Where(entry => entry.Error is not null).ToArray();
+        var readable = new ConfigurationBuilder()
+            .AddInMemoryCollection(section.AsEnumerable(makePathsRelative: true).Where(setting => !unreadable.Any(entry => setting.Key.Split(':')[0].Equals(entry.Key, StringComparison.OrdinalIgnoreCase))))
+            .Build();
+        return [.. unreadable.Select(entry => entry.Error!), .. CheckRanges(services, readable)];
     }
 
     /// <summary>Each setting with its value and whether it was given.</summary>
@@ -32,27 +34,17 @@ internal sealed record SettingsSection(string Name, Type Options, Func<IServiceP
         return Properties.Select(property => ($"{Name}:{property.Name}", Show(property.GetValue(values)), section.GetSection(property.Name).Exists()));
     }
 
-    private IEnumerable<string> Unreadable(IConfigurationSection section)
+    /// <summary>What is wrong with an entry: its name or the form of its value.</summary>
+    private string? Unreadable(IConfigurationSection entry)
     {
-        foreach (var entry in section.GetChildren())
+        var property = Properties.FirstOrDefault(one => one.Name.Equals(entry.Key, StringComparison.OrdinalIgnoreCase));
+        if (property is null)
         {
-            var property = Properties.FirstOrDefault(one => one.Name.Equals(entry.Key, StringComparison.OrdinalIgnoreCase));
-            if (property is null)
-            {
-                yield return $"{Name}:{entry.Key} is no setting; there are {string.Join(", ", Properties.Select(one => one.Name))}.";
-            }
-            else if (IsList(property.PropertyType))
-            {
-                if (entry.Value is { Length: > 0 } text)
-                {
-                    yield return $"{Name}:{property.Name} is '{text}'; give {ListTypes}.";
-                }
-            }
-            else if (!CanRead(property.PropertyType, entry.Value))
-            {
-                yield return $"{Name}:{property.Name} is '{entry.Value}'; give {Kind(property.PropertyType)}.";
-            }
+            return $"{Name}:{entry.Key} is no setting; there are {string.Join(", ", Properties.Select(one => one.Name))}.";
         }
+
+        var isReadable = IsList(property.PropertyType) ? string.IsNullOrEmpty(entry.Value) : CanRead(property.PropertyType, entry.Value);
+        return isReadable ? null : $"{Name}:{property.Name} is '{entry.Value}'; give {Kind(property.PropertyType)}.";
     }
 
     private static bool CanRead(Type type, string? text)
@@ -79,7 +71,8 @@ internal sealed record SettingsSection(string Name, Type Options, Func<IServiceP
     private static string Kind(Type type)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
-        return type == typeof(TimeSpan) ? "a time such as 00:00:30 or 1.00:00:00"
+        return IsList(type) ? "a list, one value an entry (0, 1, …)"
+            : type == typeof(TimeSpan) ? "a time such as 00:00:30 or 1.00:00:00"
             : type == typeof(bool) ? "true or false"
             : type.IsEnum ? $"one of {string.Join(", ", Enum.GetNames(type))}"
             : type == typeof(int) || type == typeof(long) ? "a whole number"
@@ -113,7 +106,7 @@ internal static class SettingsServices
             services.AddSingleton(validation);
         }
 
-        services.AddSingleton(new SettingsSection(section, typeof(T), static (provider, configuration) => CheckRanges<T>(provider)));
+        services.AddSingleton(new SettingsSection(section, typeof(T), CheckRanges<T>));
         if (!services.Any(service => service.ImplementationType == typeof(SettingsCheck)))
         {
             // The host asks the last one that is registered; it asks the others.
@@ -123,17 +116,13 @@ internal static class SettingsServices
         return services;
     }
 
-    private static IEnumerable<string> CheckRanges<T>(IServiceProvider services)
-        where T : class
+    private static IEnumerable<string> CheckRanges<T>(IServiceProvider services, IConfiguration section)
+        where T : class, new()
     {
-        try
-        {
-            _ = services.GetRequiredService<IOptions<T>>().Value;
-            return [];
-        }
-        catch (OptionsValidationException error)
-        {
-            return error.Failures;
-        }
+        var options = section.Get<T>() ?? new T();
+        return services.GetServices<IValidateOptions<T>>()
+            .Select(validation => validation.Validate(Options.DefaultName, options))
+            .Where(result => result.Failed)
+            .SelectMany(result => result.Failures!);
     }
 }
