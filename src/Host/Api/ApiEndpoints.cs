@@ -48,17 +48,15 @@ internal static class ApiEndpoints
 
         // A caption without text is one that was taken back.
         var captions = session.Captions.Where(caption => (tentative || caption.State != CaptionState.Tentative) && caption.Text.Length > 0).ToArray();
-        var cues = captions.Select(caption => new SubtitleCue(Seconds(caption.StartSample), Seconds(caption.EndSample), caption.Text));
+        var cues = CaptionJoin.Cues(captions, session.Settings.SampleRateHz);
         return format switch
         {
             "vtt" => Results.Text(TranscriptFormat.Vtt(cues), "text/vtt; charset=utf-8"),
             "srt" => Results.Text(TranscriptFormat.Srt(cues), "application/x-subrip; charset=utf-8"),
-            "txt" => Results.Text(string.Concat(captions.Select(caption => caption.Text + "\n")), "text/plain; charset=utf-8"),
+            "txt" => Results.Text(string.Concat(CaptionJoin.Utterances(captions).Select(text => text + "\n")), "text/plain; charset=utf-8"),
             "json" => Results.Json(captions),
             _ => NotFound($"Captions come as {string.Join(", ", CaptionFormats)}."),
         };
-
-        double Seconds(long sample) => (double)sample / session.Settings.SampleRateHz;
     }
 
     /// <summary>The shape of OpenAI's list of models; the active one is all there is.</summary>

@@ -60,18 +60,9 @@ internal static class HostApplication
         builder.Services.AddProblemDetails();
         builder.Services.AddExceptionHandler<ErrorAnswers>();
 
+        // Before anything reads one of them.
+        SettingsCheck.Require(builder.Services, builder.Configuration);
         var app = builder.Build();
-        try
-        {
-            // Before anything reads one of them.
-            app.Services.GetRequiredService<IStartupValidator>().Validate();
-        }
-        catch
-        {
-            ((IDisposable)app).Dispose();
-            throw;
-        }
-
         app.UseSecurityHeaders();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
@@ -91,6 +82,16 @@ internal static class HostApplication
         }
 
         var files = new PhysicalFileProvider(PageDirectory);
+        app.Use(static (context, next) =>
+        {
+            // An overlay's address names its session; its page reads it there.
+            if (context.Request.Path.StartsWithSegments("/overlay", out var session) && session.Value is ['/', _, ..] name && !name.AsSpan(1).Contains('/'))
+            {
+                context.Request.Path = "/overlay/index.html";
+            }
+
+            return next(context);
+        });
         app.UseDefaultFiles(new DefaultFilesOptions { FileProvider = files });
         app.UseStaticFiles(new StaticFileOptions
         {

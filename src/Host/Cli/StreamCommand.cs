@@ -9,6 +9,7 @@ using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
+using AsrPlatform.Host.Transcripts;
 
 namespace AsrPlatform.Host.Cli;
 
@@ -66,6 +67,7 @@ internal static class StreamCommand
             var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
             HostConfiguration.Apply(builder.Configuration, dataDirectory: null, file: null, settings: []);
             builder.Services.AddLive(() => RecognizerLoader.Load(plugins, loading, cancellationToken), builder.Configuration);
+            SettingsCheck.Require(builder.Services, builder.Configuration);
             using var live = builder.Build();
             await live.StartAsync(cancellationToken);
             try
@@ -138,9 +140,9 @@ internal static class StreamCommand
         public void Ended(LiveRunResult result)
         {
             output.WriteLine();
-            foreach (var caption in result.Captions.Where(caption => caption.Text.Length > 0))
+            foreach (var text in CaptionJoin.Utterances(result.Captions))
             {
-                output.WriteLine(caption.Text);
+                output.WriteLine(text);
             }
 
             output.WriteLine();

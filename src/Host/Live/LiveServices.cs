@@ -22,9 +22,10 @@ internal static class LiveServices
         services.AddSingleton(model);
 
         // Hosted services stop in the opposite order: sessions are flushed while there is a recogniser.
+        services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());
         services.AddSingleton<ModelHost>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelHost>());
-        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new EnergyVoiceActivityDetector(sampleRateHz));
+        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
 

@@ -10,20 +10,23 @@ namespace AsrPlatform.Host.Settings;
 /// <param name="Name">The section, such as <c>Live</c>.</param>
 /// <param name="Options">Type of the options: each public property is a setting.</param>
 /// <param name="CheckRanges">Gives what is wrong with the values of a section that can all be read.</param>
-internal sealed record SettingsSection(string Name, Type Options, Func<IServiceProvider, IConfiguration, IEnumerable<string>> CheckRanges)
+internal sealed record SettingsSection(string Name, Type Options, Func<IConfiguration, IEnumerable<string>> CheckRanges)
 {
+    /// <summary>The sections that were registered.</summary>
+    public static IEnumerable<SettingsSection> All(IServiceCollection services) => services.Select(service => service.ImplementationInstance).OfType<SettingsSection>();
+
     /// <summary>Its settings.</summary>
     public IEnumerable<PropertyInfo> Properties => Options.GetProperties(BindingFlags.Public | BindingFlags.Instance);
 
     /// <summary>Everything that is wrong with the section: names that are none, values that cannot be read, values out of range.</summary>
-    public IEnumerable<string> Errors(IServiceProvider services, IConfiguration configuration)
+    public IEnumerable<string> Errors(IConfiguration configuration)
     {
         var section = configuration.GetSection(Name);
         var unreadable = section.GetChildren().Select(entry => (entry.Key, Error: Unreadable(entry))).Where(entry => entry.Error is not null).ToArray();
         var readable = new ConfigurationBuilder()
             .AddInMemoryCollection(section.AsEnumerable(makePathsRelative: true).Where(setting => !unreadable.Any(entry => setting.Key.Split(':')[0].Equals(entry.Key, StringComparison.OrdinalIgnoreCase))))
             .Build();
-        return [.. unreadable.Select(entry => entry.Error!), .. CheckRanges(services, readable)];
+        return [.. unreadable.Select(entry => entry.Error!), .. CheckRanges(readable)];
     }
 
     /// <summary>Each setting with its value and whether it was given.</summary>
@@ -94,8 +97,8 @@ internal sealed record SettingsSection(string Name, Type Options, Func<IServiceP
 internal static class SettingsServices
 {
     /// <summary>
-    /// Fills <typeparamref name="T"/> from a section and checks it when the host starts: all that is wrong, in all sections, is one error.
-    /// Ranges are checked by <typeparamref name="T"/> itself when it is an <see cref="IValidateOptions{T}"/>.
+    /// Fills <typeparamref name="T"/> from a section; <see cref="SettingsCheck"/> checks it. Ranges are checked by <typeparamref name="T"/>
+    /// itself when it is an <see cref="IValidateOptions{T}"/>.
     /// </summary>
     public static IServiceCollection AddSettings<T>(this IServiceCollection services, IConfiguration configuration, string section)
         where T : class, new()
@@ -107,22 +110,13 @@ internal static class SettingsServices
         }
 
         services.AddSingleton(new SettingsSection(section, typeof(T), CheckRanges<T>));
-        if (!services.Any(service => service.ImplementationType == typeof(SettingsCheck)))
-        {
-            // The host asks the last one that is registered; it asks the others.
-            services.AddSingleton<IStartupValidator, SettingsCheck>();
-        }
-
         return services;
     }
 
-    private static IEnumerable<string> CheckRanges<T>(IServiceProvider services, IConfiguration section)
+    private static IEnumerable<string> CheckRanges<T>(IConfiguration section)
         where T : class, new()
     {
         var options = section.Get<T>() ?? new T();
-        return services.GetServices<IValidateOptions<T>>()
-            .Select(validation => validation.Validate(Options.DefaultName, options))
-            .Where(result => result.Failed)
-            .SelectMany(result => result.Failures!);
+        return options is IValidateOptions<T> validation && validation.Validate(Options.DefaultName, options) is { Failed: true } result ? result.Failures : [];
     }
 }
