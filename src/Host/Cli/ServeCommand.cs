@@ -137,19 +137,33 @@ internal static class ServeCommand
             }
 
             await WaitAsync(cancellationToken, app.Lifetime.ApplicationStopping);
-
-            // Before the connections are closed: speakers' last words reach their viewers.
-            app.Logger.LogInformation("Stopping: {Sessions} sessions are being finished", app.Services.GetRequiredService<LiveSessionStore>().Sessions.Count(session => session.State is SessionState.Active or SessionState.Ending));
-            using var deadline = new CancellationTokenSource(app.Services.GetRequiredService<IOptions<LiveOptions>>().Value.ShutdownTimeout);
-            await app.Services.GetRequiredService<LiveSessionStore>().CloseAsync(deadline.Token);
-            using var grace = new CancellationTokenSource(StopGrace);
-            await app.StopAsync(grace.Token);
-            app.Logger.LogInformation("Stopped");
+            await StopAsync(app);
         }
         finally
         {
             await DisposeAsync(app);
         }
+    }
+
+    /// <summary>
+    /// Finishes the sessions and stops the server, in a bounded time: speakers' last words reach their viewers before the connections are
+    /// closed, and what is not decoded within <see cref="LiveOptions.ShutdownTimeout"/> is given up.
+    /// </summary>
+    internal static async Task StopAsync(WebApplication app)
+    {
+        var sessions = app.Services.GetRequiredService<LiveSessionStore>();
+        app.Logger.LogInformation("Stopping: {Sessions} sessions are being finished", sessions.Sessions.Count(session => session.State is SessionState.Active or SessionState.Ending));
+        using var deadline = new CancellationTokenSource(app.Services.GetRequiredService<IOptions<LiveOptions>>().Value.ShutdownTimeout);
+        await sessions.CloseAsync(deadline.Token);
+        var unfinished = sessions.Sessions.Count(session => session.State is SessionState.Active or SessionState.Ending);
+        if (unfinished > 0)
+        {
+            app.Logger.LogWarning("{Sessions} sessions were not finished within Live:ShutdownTimeout: their last words are lost", unfinished);
+        }
+
+        using var grace = new CancellationTokenSource(StopGrace);
+        await app.StopAsync(grace.Token);
+        app.Logger.LogInformation("Stopped");
     }
 
     /// <summary>An engine that does not come back from a decoding must not keep the process for ever.</summary>
