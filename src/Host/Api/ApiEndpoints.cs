@@ -21,9 +21,7 @@ internal static class ApiEndpoints
             sessions.Find(id) is { } session ? Results.Json(session.Describe()) : NoSession(id)).RequireRole(Role.Viewer);
         app.MapGet("/api/sessions/{id}/captions.{format}", Captions).RequireRole(Role.Viewer);
         app.MapGet("/api/plugins", (PluginCatalog plugins) => plugins.Statuses).RequireRole(Role.Viewer);
-        app.MapGet("/v1/models", Models).RequireRole(Role.Viewer);
         app.MapFallback("/api/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}.")).RequireRole(Role.Viewer);
-        app.MapFallback("/v1/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}.")).RequireRole(Role.Viewer);
     }
 
     /// <summary>Whoever is unknown learns whether there is a model, not which.</summary>
@@ -57,15 +55,6 @@ internal static class ApiEndpoints
             "json" => Results.Json(captions),
             _ => NotFound($"Captions come as {string.Join(", ", CaptionFormats)}."),
         };
-    }
-
-    /// <summary>The shape of OpenAI's list of models; the active one is all there is.</summary>
-    private static IResult Models(ModelHost model)
-    {
-        object[] data = model.Snapshot is { Info: { } info, ReadyAt: { } readyAt }
-            ? [new { id = info.Name, @object = "model", created = readyAt.ToUnixTimeSeconds(), owned_by = "local" }]
-            : [];
-        return Results.Json(new { @object = "list", data });
     }
 
     private static IResult NoSession(string id) => NotFound($"There is no session '{id}'.");

@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Api.OpenAi;
 using AsrPlatform.Host.Diagnostics;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
@@ -54,6 +55,7 @@ internal static class HostApplication
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.AddSingleton(plugins);
         builder.Services.AddLive(model, builder.Configuration);
+        builder.Services.AddOpenAi(builder.Configuration);
         builder.Services.AddSecurity(builder.Configuration);
         builder.Services.AddSettings<TelemetryOptions>(builder.Configuration, TelemetryOptions.Section);
         builder.Services.AddHostedService<MetricsExport>();
@@ -70,6 +72,7 @@ internal static class HostApplication
         app.UseAccessControl();
         app.MapLive();
         app.MapApi();
+        app.MapOpenAi();
         return app;
     }
 
@@ -122,7 +125,7 @@ internal static class HostApplication
                     await Refusal.WriteAsync(context, StatusCodes.Status400BadRequest, "invalid_request", exception.Message);
                     return true;
                 case BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge }:
-                    await Refusal.WriteAsync(context, StatusCodes.Status413PayloadTooLarge, "too_large", SecurityServices.TooLarge(limits.Value.UploadBytes));
+                    await Refusal.WriteAsync(context, StatusCodes.Status413PayloadTooLarge, "too_large", $"the request's body is larger than {limits.Value.BodyBytes} bytes, the most that Limits:BodyBytes allows");
                     return true;
                 case BadHttpRequestException bad:
                     await Refusal.WriteAsync(context, bad.StatusCode, "bad_request", bad.Message);

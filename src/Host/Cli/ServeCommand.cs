@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net.Sockets;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Api;
+using AsrPlatform.Host.Api.Https;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Security;
@@ -28,6 +29,7 @@ internal static class ServeCommand
     public static Command Create()
     {
         var urls = new Option<string?>("--urls") { Description = "addresses to listen on, separated by ;  other than loopback ones need API keys (asr keys create); default: http://127.0.0.1:5080", HelpName = "URLS" };
+        var https = new HttpsOptions();
         var configuration = new Option<string?>("--config") { Description = "a JSON file of settings; default: appsettings.json in the data folder, if it is there", HelpName = "FILE" };
         var set = new Option<string[]>("--set") { Description = "a setting, such as Live:MaximumSessions=16; may be repeated", HelpName = "NAME=VALUE" };
         var logFormat = new Option<string?>("--log-format") { Description = "text (default) or json: one object a line, for machines", HelpName = "FORMAT" };
@@ -42,6 +44,7 @@ internal static class ServeCommand
               the later ones winning; --print-settings lists them. docs/operations.md explains keys, limits, metrics and health.
             """);
         command.Options.Add(urls);
+        https.AddTo(command);
         model.AddTo(command);
         command.Options.Add(configuration);
         command.Options.Add(set);
@@ -62,11 +65,7 @@ internal static class ServeCommand
             }
 
             var builder = HostApplication.CreateBuilder(settings, dataDirectory, parsed.GetValue(configuration));
-            if ((builder.Configuration["urls"] ?? "").Contains("https:", StringComparison.OrdinalIgnoreCase))
-            {
-                throw new AsrException("--urls: this host speaks http; for https put a reverse proxy before it");
-            }
-
+            https.Apply(parsed, builder, dataDirectory, TimeProvider.System);
             var request = model.Read(parsed);
             await using var plugins = model.Plugins.Load(parsed, builder.Configuration);
             var app = HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken));

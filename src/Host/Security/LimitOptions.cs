@@ -1,3 +1,4 @@
+using AsrPlatform.Host.Api.OpenAi;
 using AsrPlatform.Host.Live;
 using Microsoft.Extensions.Options;
 
@@ -26,8 +27,8 @@ internal sealed class LimitOptions : IValidateOptions<LimitOptions>
     /// <summary>Audio in one session. Default 12 h, 1 min … 30 days.</summary>
     public TimeSpan SessionDuration { get; set; } = TimeSpan.FromHours(12);
 
-    /// <summary>Bytes of one request's body: a file to transcribe. Default 100 MiB, 1 KiB … 16 GiB.</summary>
-    public long UploadBytes { get; set; } = 100 << 20;
+    /// <summary>Bytes of one request's body, files to transcribe apart (<see cref="OpenAiOptions.MaximumUploadBytes"/>). Default 1 MiB, 1 KiB … 1 GiB.</summary>
+    public long BodyBytes { get; set; } = 1 << 20;
 
     /// <summary>Requests of one key (without one: of one address) in a minute; a hub's connection is one, its calls are none. Default 1,200, 1 … 1,000,000.</summary>
     public int RequestsPerMinute { get; set; } = 1200;
@@ -43,7 +44,7 @@ internal sealed class LimitOptions : IValidateOptions<LimitOptions>
         List<string> errors = [];
         Check(nameof(SessionsPerCaller), options.SessionsPerCaller, 1, 10_000);
         Check(nameof(AudioBytesPerSecond), options.AudioBytesPerSecond, 16 << 10, 1 << 30);
-        Check(nameof(UploadBytes), options.UploadBytes, 1 << 10, 16L << 30);
+        Check(nameof(BodyBytes), options.BodyBytes, 1 << 10, 1 << 30);
         Check(nameof(RequestsPerMinute), options.RequestsPerMinute, 1, 1_000_000);
         Check(nameof(HubMessageBytes), options.HubMessageBytes, SmallestHubMessage, 1 << 20);
         if (options.SessionDuration < TimeSpan.FromMinutes(1) || options.SessionDuration > TimeSpan.FromDays(30))

@@ -1,3 +1,5 @@
+using AsrPlatform.Host.Api.OpenAi;
+
 namespace AsrPlatform.Host.Security;
 
 /// <summary>Answers a request that is refused: in OpenAI's shape under <c>/v1</c>, else as <c>application/problem+json</c>.</summary>
@@ -28,12 +30,10 @@ internal static class Refusal
 
         var type = status switch
         {
-            StatusCodes.Status401Unauthorized => "authentication_error",
-            StatusCodes.Status403Forbidden => "permission_error",
-            StatusCodes.Status429TooManyRequests => "rate_limit_error",
-            >= 500 => "server_error",
-            _ => "invalid_request_error",
+            StatusCodes.Status429TooManyRequests => OpenAiErrorTypes.RateLimit,
+            >= 500 => OpenAiErrorTypes.Server,
+            _ => OpenAiErrorTypes.InvalidRequest,
         };
-        return Results.Json(new { error = new { message, type, param = (string?)null, code } }, statusCode: status).ExecuteAsync(context);
+        return new OpenAiError(message, type, Code: code).ToResult(status).ExecuteAsync(context);
     }
 }

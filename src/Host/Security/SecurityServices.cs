@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Threading.RateLimiting;
 using AsrPlatform.Host.Settings;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -29,9 +28,8 @@ internal static class SecurityServices
         services.AddOptions<KestrelServerOptions>().Configure<IOptions<LimitOptions>>(static (kestrel, limits) =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = limits.Value.UploadBytes;
+            kestrel.Limits.MaxRequestBodySize = limits.Value.BodyBytes;
         });
-        services.AddOptions<FormOptions>().Configure<IOptions<LimitOptions>>(static (form, limits) => form.MultipartBodyLengthLimit = limits.Value.UploadBytes);
         services.AddCors();
         services.AddOptions<Microsoft.AspNetCore.Cors.Infrastructure.CorsOptions>().Configure<IOptions<SecurityOptions>>(static (cors, options) =>
             cors.AddDefaultPolicy(policy => policy.WithOrigins([.. options.Value.AllowedOrigins]).AllowAnyHeader().AllowAnyMethod().AllowCredentials()));
@@ -81,16 +79,9 @@ internal static class SecurityServices
     public static void UseAccessControl(this WebApplication app)
     {
         var access = app.Services.GetRequiredService<AccessControl>();
-        var uploadBytes = app.Services.GetRequiredService<IOptions<LimitOptions>>().Value.UploadBytes;
         app.UseCors();
         app.Use(access.IdentifyAsync);
         app.UseRateLimiter();
         app.Use(access.AuthorizeAsync);
-        app.Use((HttpContext context, RequestDelegate next) => context.Request.ContentLength > uploadBytes
-            ? Refusal.WriteAsync(context, StatusCodes.Status413PayloadTooLarge, "too_large", TooLarge(uploadBytes))
-            : next(context));
     }
-
-    /// <summary>What is told of a body that is too long.</summary>
-    public static string TooLarge(long uploadBytes) => $"the request's body is larger than {uploadBytes} bytes, the most that Limits:UploadBytes allows";
 }

@@ -60,7 +60,7 @@ public sealed class AccessTests
         {
             Assert.Equal(HttpStatusCode.Unauthorized, wrong.StatusCode);
             var error = (await wrong.Content.ReadFromJsonAsync<JsonNode>(Cancelled))!["error"]!;
-            Assert.Equal(("authentication_error", "invalid_api_key", "the API key is not one of this host's"), ((string)error["type"]!, (string)error["code"]!, (string)error["message"]!));
+            Assert.Equal(("invalid_request_error", "invalid_api_key", "the API key is not one of this host's"), ((string)error["type"]!, (string)error["code"]!, (string)error["message"]!));
             Assert.Contains("param", error.AsObject().Select(member => member.Key));
         }
 

@@ -118,7 +118,7 @@ public sealed class LimitsTests
     [InlineData(true)]
     public async Task Upload_ThatIsTooLarge_IsRefusedWithTheLimit(bool isChunked)
     {
-        await using var host = await SecureHost.StartAsync(("Limits:UploadBytes", "2048"));
+        await using var host = await SecureHost.StartAsync(("Limits:BodyBytes", "2048"));
         host.App.MapPost("/api/test-upload", async (HttpRequest request) =>
         {
             await request.Body.CopyToAsync(Stream.Null, Cancelled);
@@ -129,7 +129,7 @@ public sealed class LimitsTests
         Assert.Equal(HttpStatusCode.OK, (await PostAsync(isChunked ? 2000 : 2048)).StatusCode);
         using var refused = await PostAsync(2049);
         Assert.Equal(HttpStatusCode.RequestEntityTooLarge, refused.StatusCode);
-        Assert.Equal("the request's body is larger than 2048 bytes, the most that Limits:UploadBytes allows", (string)(await refused.Content.ReadFromJsonAsync<JsonNode>(Cancelled))!["detail"]!);
+        Assert.Equal("the request's body is larger than 2048 bytes, the most that Limits:BodyBytes allows", (string)(await refused.Content.ReadFromJsonAsync<JsonNode>(Cancelled))!["detail"]!);
 
         async Task<HttpResponseMessage> PostAsync(int bytes)
         {
