@@ -26,15 +26,15 @@ internal sealed class CaptionHub(LiveSessionStore sessions, ILogger<CaptionHub> 
 
     /// <summary>Decodes and commits what is left; returns when that is done.</summary>
     public Task<SessionPosition> EndSession(string sessionId) =>
-        Guard(() => sessions.Get(sessionId).EndAsync(Context.ConnectionAborted));
+        Guard(() => sessions.EndAsync(sessionId, Context.ConnectionAborted));
 
     /// <summary>Sends the captions after a sequence, then follows until the session is over.</summary>
     public IAsyncEnumerable<CaptionUpdate> WatchCaptions(string sessionId, long afterSequence, CancellationToken cancellationToken) =>
-        Guard(token => sessions.Get(sessionId).WatchAsync(afterSequence, token), cancellationToken);
+        Guard(token => sessions.WatchAsync(sessionId, afterSequence, token), cancellationToken);
 
-    /// <summary>Shows a person's text to all viewers, and returns the update that does. It is kept as long as the session is: in memory.</summary>
+    /// <summary>Shows a person's text to all viewers, and returns the update that does. It is kept before it is shown.</summary>
     public Task<CaptionUpdate> SubmitCorrection(Correction correction) =>
-        Guard(() => Task.FromResult(sessions.Get(correction.SessionId).Correct(correction)));
+        Guard(() => sessions.CorrectAsync(correction));
 
     /// <summary>
     /// What the user can act on reaches the client with its message. The rest is a defect: logged here, hidden by SignalR, whose own log

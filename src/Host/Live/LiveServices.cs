@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -23,6 +24,7 @@ internal static class LiveServices
         services.AddMetrics();
         services.AddSingleton<LiveMetrics>();
         services.AddSingleton(model);
+        services.AddData(configuration);
 
         // Hosted services stop in the opposite order: sessions are flushed while there is a recogniser.
         services.AddSingleton<ModelHost>();

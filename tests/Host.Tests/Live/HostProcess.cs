@@ -10,8 +10,11 @@ internal sealed class HostProcess : IAsyncDisposable
     private readonly Process _process;
     private readonly StringBuilder _errors;
 
-    private HostProcess(Process process, StringBuilder errors, string url)
+    private readonly string _data;
+
+    private HostProcess(Process process, StringBuilder errors, string url, string data)
     {
+        _data = data;
         _process = process;
         _errors = errors;
         Url = url;
@@ -24,7 +27,8 @@ internal sealed class HostProcess : IAsyncDisposable
     public static async Task<HostProcess> StartAsync(params string[] options)
     {
         var program = Path.Combine(Fixtures.RepositoryRoot, "artifacts", "app", "asr.dll");
-        var start = new ProcessStartInfo("dotnet", [program, "serve", "--urls", "http://127.0.0.1:0", .. options])
+        var data = Directory.CreateTempSubdirectory("asr-host-").FullName;
+        var start = new ProcessStartInfo("dotnet", [program, "serve", "--urls", "http://127.0.0.1:0", .. options.Contains("--data-dir") ? [] : new[] { "--data-dir", data }, .. options])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -44,7 +48,7 @@ internal sealed class HostProcess : IAsyncDisposable
         var first = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
         const string Prefix = "captions at ";
         Assert.True(first?.StartsWith(Prefix, StringComparison.Ordinal), $"The host said '{first}' and {errors}");
-        return new HostProcess(process, errors, first![Prefix.Length..].Split(' ')[0]);
+        return new HostProcess(process, errors, first![Prefix.Length..].Split(' ')[0], data);
     }
 
     /// <summary>Asks it to stop, as Ctrl-C does; its exit code.</summary>
@@ -71,5 +75,6 @@ internal sealed class HostProcess : IAsyncDisposable
         }
 
         _process.Dispose();
+        Directory.Delete(_data, recursive: true);
     }
 }
