@@ -80,7 +80,7 @@ internal sealed class SessionAudioFile : IDisposable
             RandomAccess.Write(_file, bytes.AsSpan(0, sizeof(short) * samples.Length), End(position));
             Volatile.Write(ref _samples, position + samples.Length);
         }
-        catch (IOException error)
+        catch (Exception error) when (error is IOException or ArgumentOutOfRangeException)
         {
             TryCut(position);
             throw Explain(error);
@@ -158,9 +158,9 @@ internal sealed class SessionAudioFile : IDisposable
             : $"audio cannot be kept: the data folder cannot be used ({(error is UnauthorizedAccessException ? "no permission" : $"error {error.HResult & 0xFFFF}")})",
         error);
 
-    /// <summary>EFBIG, ENOSPC, EDQUOT (Linux, macOS); ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL.</summary>
-    private static bool IsFull(Exception error) => error is IOException && (error.HResult & 0xFFFF) is var code
-        && (OperatingSystem.IsWindows() ? code is 39 or 112 : code is 27 or 28 or 69 or 122);
+    /// <summary>ENOSPC, EDQUOT (Linux, macOS); ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL. EFBIG reaches us as an argument out of range.</summary>
+    private static bool IsFull(Exception error) => error is ArgumentOutOfRangeException
+        || (error is IOException && (error.HResult & 0xFFFF) is var code && (OperatingSystem.IsWindows() ? code is 39 or 112 : code is 28 or 69 or 122));
 
     private static long End(long samples) => WavWriter.HeaderBytes + (sizeof(short) * samples);
 

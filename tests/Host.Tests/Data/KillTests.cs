@@ -28,6 +28,9 @@ public sealed class KillTests
         public HashSet<long> Corrected { get; } = [];
 
         public bool IsOver { get; set; }
+
+        /// <summary>The error that it was told last.</summary>
+        public string? Refused { get; set; }
     }
 
     [Fact]
@@ -68,13 +71,43 @@ public sealed class KillTests
         static Dictionary<int, Client> NewClients(int first) => Enumerable.Range(first, SessionsAtATime).ToDictionary(session => session, _ => new Client());
     }
 
+    [Fact]
+    public async Task Host_WhoseDiskIsFull_TellsItsSendersAndGoesOnOnceThereIsRoom()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "files are limited with ulimit");
+        var folder = Directory.CreateTempSubdirectory("asr-full-").FullName;
+        try
+        {
+            Dictionary<int, Client> clients = new() { [0] = new(), [1] = new() };
+            await RunAsync(folder, clients, killAfter: null, largestFileKiB: 600);
+            Assert.All(clients.Values, client =>
+            {
+                Assert.False(client.IsOver);
+                Assert.Equal("no more audio can be kept: the disk of the data folder is full", client.Refused);
+
+                // 600 KiB of 2 bytes a sample, but for the header and a last chunk that did not fit.
+                Assert.InRange(client.Heard, 300_000, 307_178);
+            });
+            Check(folder, clients);
+
+            await RunAsync(folder, clients, killAfter: null);
+            Assert.All(clients.Values, client => Assert.True(client.IsOver));
+            Check(folder, clients);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     /// <summary>Runs the host until it is done or killed.</summary>
     /// <param name="folder">The data folder.</param>
     /// <param name="clients">Told what the host says.</param>
     /// <param name="killAfter">Lines of output after which it is killed; negative: milliseconds after its start; null: never.</param>
-    private static async Task RunAsync(string folder, Dictionary<int, Client> clients, int? killAfter)
+    /// <param name="largestFileKiB">As of <see cref="KilledHost.Start"/>.</param>
+    private static async Task RunAsync(string folder, Dictionary<int, Client> clients, int? killAfter, int? largestFileKiB = null)
     {
-        using var host = KilledHost.Start(folder, clients.ToDictionary(client => client.Key, client => client.Value.Sequence));
+        using var host = KilledHost.Start(folder, clients.ToDictionary(client => client.Key, client => client.Value.Sequence), largestFileKiB);
         var killing = killAfter < 0
             ? Task.Delay(-killAfter.Value, TestContext.Current.CancellationToken).ContinueWith(_ => Kill(host), TaskScheduler.Default)
             : Task.CompletedTask;
@@ -132,6 +165,9 @@ public sealed class KillTests
                 break;
             case "corrected" when Parse(parts[2]) is { } update:
                 client.Corrected.Add(update.SegmentId);
+                break;
+            case "refused":
+                client.Refused = parts[2];
                 break;
             case "over":
                 client.IsOver = true;

@@ -36,13 +36,22 @@ internal static class KilledHost
     /// <summary>Starts one.</summary>
     /// <param name="folder">The data folder.</param>
     /// <param name="sessions">The sessions, and the last sequence that a viewer of each has seen.</param>
-    public static Process Start(string folder, IReadOnlyDictionary<int, long> sessions)
+    /// <param name="largestFileKiB">The operating system lets no file grow beyond this, as a full disk would not; null: no limit.</param>
+    public static Process Start(string folder, IReadOnlyDictionary<int, long> sessions, int? largestFileKiB = null)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
         var assembly = typeof(KilledHost).Assembly.Location;
-        if (string.Equals(Path.GetFileNameWithoutExtension(start.FileName), "dotnet", StringComparison.Ordinal))
+        string[] program = Path.GetFileNameWithoutExtension(Environment.ProcessPath!) == "dotnet" ? [Environment.ProcessPath!, assembly] : [Environment.ProcessPath!];
+        if (largestFileKiB is { } limit)
         {
-            start.ArgumentList.Add(assembly);
+            // Ignored, the signal becomes an error of the write.
+            program = ["bash", "-c", string.Create(CultureInfo.InvariantCulture, $"trap '' XFSZ; ulimit -f {limit}; exec \"$@\""), "bash", .. program];
+        }
+
+        var start = new ProcessStartInfo(program[0], program[1..]) { RedirectStandardOutput = true };
+        if (largestFileKiB is not null)
+        {
+            // The runtime's own memory is a file of gigabytes otherwise.
+            start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
         }
 
         start.Environment["DOTNET_STARTUP_HOOKS"] = assembly;
@@ -57,7 +66,17 @@ internal static class KilledHost
         var arguments = JsonSerializer.Deserialize<Arguments>(json)!;
         using var recognizer = new ToneRecognizer();
         await using var live = await LiveHarness.StartAsync(recognizer, directory: arguments.Folder);
-        await Task.WhenAll(arguments.Sessions.Select(session => RunAsync(live, session.Key, session.Value)));
+        await Task.WhenAll(arguments.Sessions.Select(async session =>
+        {
+            try
+            {
+                await RunAsync(live, session.Key, session.Value);
+            }
+            catch (AsrException error)
+            {
+                Say($"refused {session.Key} {error.Message}");
+            }
+        }));
         Say("done");
     }
 
