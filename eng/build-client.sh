@@ -16,7 +16,7 @@ if [ "$(cat "$modules/.locked" 2>/dev/null || true)" != "$locked" ]; then
   echo "$locked" >"$modules/.locked"
 fi
 
-built="$locked $(hash_of "$source/src" "$source/index.html" "$source/tsconfig.json" "$source/vite.config.ts")"
+built="$locked $(hash_of "$source/src" "$source/index.html" "$source/overlay" "$source/tsconfig.json" "$source/vite.config.ts")"
 if [ ! -e "$output/index.html" ] || [ "$(cat artifacts/page.built 2>/dev/null || true)" != "$built" ]; then
   echo "[page] $output"
   npm --prefix "$source" run --silent build

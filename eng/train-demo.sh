@@ -55,7 +55,7 @@ head -n 200 "$work/test-sentences/manifest.jsonl" | sed 's|"audio":"|"audio":"te
 [ -e "$work/init/config.json" ] || {
   say model
   asr models create --output-dir "$work/init" --texts "$work/texts/train.txt" --vocabulary 1000 --width 256 --encoder-layers 4 --decoder-layers 2 \
-    --heads 4 --ffn 1024 --context-seconds 15 --dropout 0.05 --seed "$seed"
+    --heads 4 --ffn 1024 --context-seconds 15 --dropout 0 --seed "$seed"
 }
 
 train() { # OUTPUT OPTIONS…
@@ -63,32 +63,40 @@ train() { # OUTPUT OPTIONS…
   shift
   if compgen -G "$output/checkpoint-*" > /dev/null; then resume=(--resume-from-checkpoint true); fi
   asr train --train "$work/train.jsonl" --eval "$work/eval.jsonl" --output-dir "$output" --cache-dir "$work/cache" --feature-precision half \
-    --language en --timestamps mixed --per-device-train-batch-size "$batch" --adam-beta2 0.98 --weight-decay 0.01 --label-smoothing-factor 0.1 \
-    --apply-spec-augment true --mask-time-prob 0.05 --mask-feature-prob 0.05 --mask-feature-min-masks 1 \
+    --language en --timestamps mixed --per-device-train-batch-size "$((batch / threads))" --gradient-accumulation-steps "$threads" --data-parallel "$threads" --threads "$threads" \
+    --adam-beta2 0.98 --weight-decay 0.01 --label-smoothing-factor 0.1 \
     --eval-strategy steps --eval-steps 1000 --save-steps 500 --save-total-limit 2 --predict-with-generate --generation-max-length 100 \
-    --logging-steps 25 --report-to tensorboard --threads "$threads" --seed "$seed" "${resume[@]}" "$@"
+    --logging-steps 25 --report-to tensorboard --seed "$seed" "${resume[@]}" "$@"
+}
+masks=(--apply-spec-augment true --mask-time-prob 0.05 --mask-feature-prob 0.05 --mask-feature-min-masks 1)
+
+# First the encoder learns to hear: short clips first, the characters' CTC loss above all, nothing masked.
+[ -e "$work/hear/model.safetensors" ] || {
+  say "training: to hear"
+  train "$work/hear" --model "$work/init" --max-steps "$((steps / 10 + 1))" --learning-rate 7e-4 --warmup-steps 200 --lr-scheduler-type constant_with_warmup \
+    --ctc-weight 0.6 --encoder-context dynamic --train-sampling-strategy short_first
 }
 
-# Most of the training hears each batch as long as it is; the characters' CTC loss teaches the encoder to hear at all. Short clips come first.
-[ -e "$work/stage1/model.safetensors" ] || {
-  say "training, as long as the audio is"
-  train "$work/stage1" --model "$work/init" --max-steps "$steps" --learning-rate 7e-4 --warmup-steps 200 --lr-scheduler-type linear \
-    --ctc-weight 0.5 --encoder-context dynamic --train-sampling-strategy short_first
+# Then the decoder to spell. Each batch is as long as its longest clip.
+[ -e "$work/spell/model.safetensors" ] || {
+  say "training: to spell"
+  train "$work/spell" --model "$work/hear" --max-steps "$steps" --learning-rate 6e-4 --warmup-steps 200 --lr-scheduler-type linear \
+    --ctc-weight 0.35 --encoder-context dynamic --train-sampling-strategy group_by_length "${masks[@]}"
 }
 
-# Files are transcribed in windows that are padded to the whole context: a tenth of the steps is for that.
-[ -e "$work/stage2/model.safetensors" ] || {
-  say "training, with the whole context"
-  train "$work/stage2" --model "$work/stage1" --max-steps "$((steps / 10 + 1))" --learning-rate 1e-4 --warmup-steps 50 --lr-scheduler-type linear \
-    --encoder-context full --train-sampling-strategy random
+# Files are transcribed in windows that are padded to the whole context: some steps for that.
+[ -e "$work/whole/model.safetensors" ] || {
+  say "training: the whole context"
+  train "$work/whole" --model "$work/spell" --max-steps "$((steps / 40 + 1))" --learning-rate 5e-5 --warmup-steps 20 --lr-scheduler-type linear \
+    --encoder-context full --train-sampling-strategy random "${masks[@]}"
 }
 
 say "alignment heads"
-asr models align "$work/stage2" --data "$work/test-sentences/manifest.jsonl" --language en
+asr models align "$work/whole" --data "$work/test-sentences/manifest.jsonl" --language en
 
 say "float16"
 rm -rf "$work/final"
-asr export hf --model "$work/stage2" --output-dir "$work/final" --precision fp16
+asr export hf --model "$work/whole" --output-dir "$work/final" --precision fp16
 
 say "error rates"
 mkdir -p "$work/results"

@@ -114,7 +114,7 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
     /// <exception cref="AsrException">There is no such adapter.</exception>
     public void UseAdapter(string? name)
     {
-        var number = AdapterOf(name ?? "none").Number;
+        var number = FindAdapter(name ?? "none").Number;
         if (Parts.Model is IMultiAdapterModel model)
         {
             model.ActiveAdapter = number;
@@ -159,7 +159,7 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
             throw new AsrException($"The audio has {audio.SampleRateHz} samples per second; the model takes {Info.SampleRateHz}.");
         }
 
-        var (name, number) = AdapterOf(options.Adapter);
+        var (name, number) = FindAdapter(options.Adapter);
         var model = Parts.Model as IMultiAdapterModel;
         var before = model?.ActiveAdapter;
         if (model is not null)
@@ -180,19 +180,10 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
         }
     }
 
-    /// <summary>Frees the adapters and the model.</summary>
-    public void Dispose()
-    {
-        foreach (var adapter in _adapters.Values)
-        {
-            adapter.Dispose();
-        }
-
-        _adapters.Clear();
-        Parts.Model.Dispose();
-    }
-
-    private (string Name, int Number) AdapterOf(string? chosen)
+    /// <summary>The adapter that a request means: its version and its number on the model.</summary>
+    /// <param name="chosen">As <see cref="TranscriptionOptions.Adapter"/>.</param>
+    /// <exception cref="AsrException">There is no such adapter.</exception>
+    public (string Name, int Number) FindAdapter(string? chosen)
     {
         var name = chosen switch
         {
@@ -203,6 +194,18 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
         return name == Base ? (Base, IMultiAdapterModel.NoAdapter)
             : _adapters.TryGetValue(name, out var adapter) ? (name, adapter.Id)
             : throw NoSuchAdapter(name);
+    }
+
+    /// <summary>Frees the adapters and the model.</summary>
+    public void Dispose()
+    {
+        foreach (var adapter in _adapters.Values)
+        {
+            adapter.Dispose();
+        }
+
+        _adapters.Clear();
+        Parts.Model.Dispose();
     }
 
     private AsrException NoSuchAdapter(string name) => new(

@@ -80,6 +80,16 @@ internal static class HostApplication
         }
 
         var files = new PhysicalFileProvider(PageDirectory);
+        app.Use(static (context, next) =>
+        {
+            // An overlay's address names its session; its page reads it there.
+            if (context.Request.Path.StartsWithSegments("/overlay", out var session) && session.Value is ['/', _, ..] name && !name.AsSpan(1).Contains('/'))
+            {
+                context.Request.Path = "/overlay/index.html";
+            }
+
+            return next(context);
+        });
         app.UseDefaultFiles(new DefaultFilesOptions { FileProvider = files });
         app.UseStaticFiles(new StaticFileOptions
         {

@@ -55,17 +55,15 @@ internal static class SessionEndpoints
 
         // A caption without text is one that was taken back.
         var captions = all.Where(caption => (tentative || caption.State != CaptionState.Tentative) && caption.Text.Length > 0).ToArray();
-        var cues = captions.Select(caption => new SubtitleCue(Seconds(caption.StartSample), Seconds(caption.EndSample), caption.Text));
+        var cues = CaptionJoin.Cues(captions, sampleRateHz);
         return format switch
         {
             "vtt" => Results.Text(TranscriptFormat.Vtt(cues), "text/vtt; charset=utf-8"),
             "srt" => Results.Text(TranscriptFormat.Srt(cues), "application/x-subrip; charset=utf-8"),
-            "txt" => Results.Text(string.Concat(captions.Select(caption => caption.Text + "\n")), "text/plain; charset=utf-8"),
+            "txt" => Results.Text(string.Concat(CaptionJoin.Utterances(captions).Select(text => text + "\n")), "text/plain; charset=utf-8"),
             "json" => Results.Json(captions),
             _ => NotFound($"Captions come as {string.Join(", ", CaptionFormats)}."),
         };
-
-        double Seconds(long sample) => (double)sample / sampleRateHz;
     }
 
     /// <summary>What is kept so far, whole or in ranges; of a running session it is longer each time, which its entity tag says.</summary>

@@ -8,6 +8,7 @@ using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
 using AsrPlatform.Host.Serving;
+using AsrPlatform.Host.Transcripts;
 
 namespace AsrPlatform.Host.Cli;
 
@@ -135,9 +136,9 @@ internal static class StreamCommand
         public void Ended(LiveRunResult result)
         {
             output.WriteLine();
-            foreach (var caption in result.Captions.Where(caption => caption.Text.Length > 0))
+            foreach (var text in CaptionJoin.Utterances(result.Captions))
             {
-                output.WriteLine(caption.Text);
+                output.WriteLine(text);
             }
 
             output.WriteLine();

@@ -9,6 +9,8 @@ export default defineConfig({
     // Nothing is inlined: the page's content security policy allows files of the host alone.
     assetsInlineLimit: 0,
     target: "es2022",
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
+    rollupOptions: { input: ["index.html", "overlay/index.html"] },
   },
   server: {
     proxy: {

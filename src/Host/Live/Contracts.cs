@@ -29,7 +29,8 @@ internal sealed record SessionPosition(string SessionId, long AcknowledgedSample
 
 /// <summary>Audio that the host has taken over; the sender may forget it.</summary>
 /// <param name="AcknowledgedSamples">Samples of the session accepted so far.</param>
-internal readonly record struct AudioAcknowledgement(long AcknowledgedSamples);
+/// <param name="LagSeconds">Time by which captions are later than they should be; 0 while the host keeps up.</param>
+internal readonly record struct AudioAcknowledgement(long AcknowledgedSamples, double LagSeconds = 0);
 
 /// <summary>Life of a session.</summary>
 internal enum SessionState
@@ -71,6 +72,9 @@ internal sealed record SessionDescription
     public required long AcknowledgedSamples { get; init; }
 
     public required long LastSequence { get; init; }
+
+    /// <summary>As <see cref="AudioAcknowledgement.LagSeconds"/>.</summary>
+    public double LagSeconds { get; init; }
 
     public required int Segments { get; init; }
 

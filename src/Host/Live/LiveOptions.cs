@@ -1,3 +1,5 @@
+using AsrPlatform.Host.Serving;
+using AsrPlatform.Whisper.Streaming;
 using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Live;
@@ -7,11 +9,44 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
 {
     public const string Section = "Live";
 
-    /// <summary>Audio since the first sound of an utterance after which it is decoded for the first time. Default 0.5 s, 0 … 30 s.</summary>
-    public TimeSpan FirstUpdate { get; set; } = TimeSpan.FromSeconds(0.5);
+    /// <summary>
+    /// Which words are final, and when: <c>auto</c> (default), <c>alignatt</c>, <c>localagreement</c> or <c>utterance</c>; see
+    /// <see cref="StreamingSettings.Policy"/>.
+    /// </summary>
+    public string Policy { get; set; } = "auto";
 
-    /// <summary>New audio after which an utterance is decoded again. Default 1 s, 0.1 s … 30 s.</summary>
-    public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(1);
+    /// <summary>With AlignAtt: audio at the end of what was heard that final words must not rest on. Default 0.5 s, 0.02 s … 5 s.</summary>
+    public TimeSpan HoldBack { get; set; } = TimeSpan.FromSeconds(AlignAttPolicy.DefaultHoldBackSeconds);
+
+    /// <summary>
+    /// What the encoder hears: <c>auto</c> (default: as the checkpoint's <c>generation_config.json</c> says), <c>full</c> (padded to the
+    /// model's window, as OpenAI's checkpoints want it) or <c>dynamic</c> (as long as the audio).
+    /// </summary>
+    public string EncoderContext { get; set; } = "auto";
+
+    /// <summary>Whether the model is given the text before its window; by default as the checkpoint's <c>generation_config.json</c> says.</summary>
+    public bool? ConditionOnPreviousText { get; set; }
+
+    /// <summary>Windows of different sessions that are decoded together at most. Default 16, 1 … 256.</summary>
+    public int MaximumBatch { get; set; } = 16;
+
+    /// <summary>Audio since the first sound of an utterance after which it is decoded for the first time. Default 0.4 s, 0 … 30 s.</summary>
+    public TimeSpan FirstUpdate { get; set; } = TimeSpan.FromSeconds(0.4);
+
+    /// <summary>New audio after which tentative words are brought up to date. Default 0.4 s, 0.1 s … 30 s.</summary>
+    public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(0.4);
+
+    /// <summary>
+    /// Audio after which words of an utterance that goes on are made final, where the policy can. Counted from its first sound, so that
+    /// the text depends on the audio and not on when it came. Default 0.8 s, 0.1 s … 30 s.
+    /// </summary>
+    public TimeSpan CommitInterval { get; set; } = TimeSpan.FromSeconds(0.8);
+
+    /// <summary>
+    /// Final words this late are not waited for step by step any more: one step then takes all the audio that is there. Default 4 s,
+    /// 0.5 s … 60 s.
+    /// </summary>
+    public TimeSpan MaximumLag { get; set; } = TimeSpan.FromSeconds(4);
 
     /// <summary>
     /// Silence that ends an utterance and commits it. Default 1.2 s, as sherpa-onnx ends one after text: speakers pause for a second in
@@ -25,7 +60,7 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// <summary>Speech that makes an utterance; less is a click. Default 0.1 s, 0 … 2 s.</summary>
     public TimeSpan MinimumSpeech { get; set; } = TimeSpan.FromSeconds(0.1);
 
-    /// <summary>Longest utterance: speech without a pause is committed in parts of this length. Default 30 s (Whisper's window), 5 s … 30 s.</summary>
+    /// <summary>Longest window that is decoded, where the model's own is not shorter: speech without a pause is cut in parts. Default 30 s (Whisper's window), 5 s … 30 s.</summary>
     public TimeSpan MaximumWindow { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Audio accepted beyond <see cref="MaximumWindow"/> while the recogniser lags; then senders wait. Default 10 s, 2 s … 10 min (a chunk must fit: up to 1 s at 8 kHz).</summary>
@@ -52,11 +87,27 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// <summary>Pages of other origins that may connect, such as <c>https://captions.example.org</c>; the host's own page always may.</summary>
     public IList<string> AllowedOrigins { get; } = [];
 
+    /// <summary>What the recogniser needs to know of these.</summary>
+    public StreamingSettings Streaming() => new()
+    {
+        Policy = Policy,
+        HoldBack = HoldBack,
+        MaximumBatch = MaximumBatch,
+        Decoding = new StreamingOptions
+        {
+            ShortContext = EncoderContext switch { "dynamic" => true, "full" => false, _ => null },
+            ConditionOnPreviousText = ConditionOnPreviousText,
+        },
+    };
+
     public ValidateOptionsResult Validate(string? name, LiveOptions options)
     {
         List<string> errors = [];
         Check(nameof(FirstUpdate), options.FirstUpdate, 0, 30);
         Check(nameof(UpdateInterval), options.UpdateInterval, 0.1, 30);
+        Check(nameof(CommitInterval), options.CommitInterval, 0.1, 30);
+        Check(nameof(HoldBack), options.HoldBack, 0.02, 5);
+        Check(nameof(MaximumLag), options.MaximumLag, 0.5, 60);
         Check(nameof(PauseDuration), options.PauseDuration, 0.1, 10);
         Check(nameof(PreRoll), options.PreRoll, 0, 5);
         Check(nameof(MinimumSpeech), options.MinimumSpeech, 0, 2);
@@ -64,6 +115,9 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
         Check(nameof(MaximumAhead), options.MaximumAhead, 2, 600);
         Check(nameof(IdleTimeout), options.IdleTimeout, 1, 86_400);
         Check(nameof(ShutdownTimeout), options.ShutdownTimeout, 0, 600);
+        CheckName(nameof(Policy), options.Policy, StreamingSettings.Policies);
+        CheckName(nameof(EncoderContext), options.EncoderContext, ["auto", "full", "dynamic"]);
+        CheckCount(nameof(MaximumBatch), options.MaximumBatch, 1, 256);
         CheckCount(nameof(MaximumSessions), options.MaximumSessions, 1, 10_000);
         CheckCount(nameof(MaximumViewers), options.MaximumViewers, 1, 100_000);
         CheckCount(nameof(MaximumCorrections), options.MaximumCorrections, 1, 1_000_000);
@@ -75,6 +129,14 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
             if (value < TimeSpan.FromSeconds(minimum) || value > TimeSpan.FromSeconds(maximum))
             {
                 errors.Add(FormattableString.Invariant($"{Section}:{option} is {value}; it must be {minimum} s … {maximum} s."));
+            }
+        }
+
+        void CheckName(string option, string value, string[] names)
+        {
+            if (!names.Contains(value, StringComparer.Ordinal))
+            {
+                errors.Add($"{Section}:{option} is '{value}'; it must be one of {string.Join(", ", names)}.");
             }
         }
 

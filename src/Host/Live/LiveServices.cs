@@ -27,9 +27,10 @@ internal static class LiveServices
         services.AddData(configuration);
 
         // Hosted services stop in the opposite order: sessions are flushed while there is a recogniser.
+        services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());
         services.AddSingleton<ModelHost>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelHost>());
-        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new EnergyVoiceActivityDetector(sampleRateHz));
+        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
 

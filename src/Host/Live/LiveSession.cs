@@ -3,19 +3,21 @@ using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using AsrPlatform.Abstractions;
-using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Serving;
+using AsrPlatform.Whisper.Streaming;
 
 namespace AsrPlatform.Host.Live;
 
 /// <summary>One live session: audio in by offset, captions out by sequence.</summary>
 /// <remarks>
-/// Safe for concurrent calls. It has one decoding under way at a time, so sessions share the recogniser fairly. What it acknowledges and
-/// shows is in its journal; opened over a journal that holds something, it goes on where that one ends.
+/// Safe for concurrent calls. It waits for one decoding at a time, so sessions share the recogniser fairly, and for none while nobody
+/// speaks. Words become final in segments: those that a step settles together are one, and a segment that starts where the one before
+/// it ends belongs to the same utterance. What it acknowledges and shows is in its journal; opened over a journal that holds something, it
+/// goes on where that one ends.
 /// </remarks>
 internal sealed class LiveSession : IAsyncDisposable
 {
@@ -25,11 +27,12 @@ internal sealed class LiveSession : IAsyncDisposable
     /// <summary>Samples that leave the resampler at once; also more than it holds back until the end (some hundred).</summary>
     private const int ResampledBlock = 2048;
 
-    /// <summary>A full window is cut at the end of a decoded segment when at least this much of it is settled by that.</summary>
-    private const double MinimumCutSeconds = 5;
+    /// <summary>A window that has grown to this share of the longest is cut behind a committed word.</summary>
+    private const double CutShare = 0.8;
 
-    /// <summary>A segment that ends closer to the end of a full window may be cut off in the middle.</summary>
-    private const double CutMarginSeconds = 0.5;
+    /// <summary>How soon what is shown, and what is final, should be decoded once its audio is there.</summary>
+    private static readonly TimeSpan UpdateDeadline = TimeSpan.FromSeconds(0.4);
+    private static readonly TimeSpan CommitDeadline = TimeSpan.FromSeconds(0.8);
 
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _ingress;
@@ -51,7 +54,9 @@ internal sealed class LiveSession : IAsyncDisposable
     private readonly LiveMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly ITimer _stallTimer;
+    private readonly ITimer _stallTimer; // runs while somebody speaks and no audio comes
+    private readonly CaptionStream _stream; // touched by the pump, and by the recogniser's thread while the pump waits for it
+    private readonly int _maximumForced;
     private readonly Task _pump;
 
     /// <summary>Signals, not queues: one that is not yet read stands for all that follow, hence capacity 1 and DropWrite.</summary>
@@ -61,6 +66,9 @@ internal sealed class LiveSession : IAsyncDisposable
     private readonly CancellationTokenSource _ending = new();
     private readonly CancellationTokenSource _abort = new();
     private readonly TaskCompletionSource _sendersGone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    /// <summary>Who waits until everything before a position is final; under <see cref="_gate"/>.</summary>
+    private readonly List<(long Position, TaskCompletionSource Done)> _commits = [];
+
     private Task? _end;
     private AsrException? _fault;
     private SessionState _state = SessionState.Active;
@@ -70,11 +78,14 @@ internal sealed class LiveSession : IAsyncDisposable
     private int _senders;
     private int _viewers;
     private long _acknowledged;
-    private long _acknowledgedAtTick;
     private long _lastActivity;
+
+    /// <summary>When audio came: the window's end after each chunk. Under <see cref="_gate"/>.</summary>
+    private readonly Queue<(long End, long Timestamp)> _arrivals = [];
 
     // Of the segment that is open: touched by the pump alone.
     private long _segmentId = 1;
+    private long? _segmentStart; // where the one before it ended, within an utterance
     private string? _shownText;
 
     /// <summary>Opens a session, whose captions start with its audio, or go on after the last one that its journal holds.</summary>
@@ -123,9 +134,14 @@ internal sealed class LiveSession : IAsyncDisposable
             _resampled = new float[ResampledBlock];
         }
 
+        var profile = model.Streaming;
+        _stream = new CaptionStream(profile.NewPolicy());
+        _maximumForced = profile.MaximumForced;
+        _window.Configure(_stream.Policy.CommitsWhileSpeaking, profile.MaximumSeconds);
+
         StartedAt = journal.History.StartedAt;
         _lastActivity = time.GetTimestamp();
-        _stallTimer = time.CreateTimer(static state => ((LiveSession)state!).OnTick(), this, options.UpdateInterval, options.UpdateInterval);
+        _stallTimer = time.CreateTimer(static state => ((LiveSession)state!).OnStall(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         metrics.SessionStarted();
         if (isUnsettled)
         {
@@ -178,6 +194,18 @@ internal sealed class LiveSession : IAsyncDisposable
         }
     }
 
+    /// <summary>Time by which captions are later than they should be; 0 while the host keeps up.</summary>
+    public double LagSeconds
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return Lag();
+            }
+        }
+    }
+
     /// <summary>Viewers that are connected.</summary>
     public int Viewers
     {
@@ -215,6 +243,7 @@ internal sealed class LiveSession : IAsyncDisposable
                 StartedAt = StartedAt,
                 AcknowledgedSamples = _acknowledged,
                 LastSequence = _log.LastSequence,
+                LagSeconds = Math.Round(Lag(), 3),
                 Segments = _log.Segments,
                 Viewers = _viewers,
             };
@@ -271,7 +300,7 @@ internal sealed class LiveSession : IAsyncDisposable
 
                 if (any)
                 {
-                    yield return new AudioAcknowledgement(Position.AcknowledgedSamples);
+                    yield return new AudioAcknowledgement(Position.AcknowledgedSamples, Math.Round(LagSeconds, 3));
                 }
             }
         }
@@ -296,6 +325,39 @@ internal sealed class LiveSession : IAsyncDisposable
 
         await end.WaitAsync(cancellationToken);
         RequireNotFailed();
+        return Position;
+    }
+
+    /// <summary>
+    /// Commits what was said so far, as a pause would, and goes on taking audio: the next word starts another segment.
+    /// </summary>
+    /// <param name="cancellationToken">Stops the waiting, not the committing.</param>
+    /// <returns>
+    /// Where the session stands once all audio that was acknowledged before the call is decoded: its captions up to
+    /// <see cref="SessionPosition.LastSequence"/> hold that audio's text. Audio without speech adds no caption.
+    /// </returns>
+    /// <remarks>Calls at the same time are allowed; each waits for what was there when it came.</remarks>
+    /// <exception cref="AsrException">The session has ended or failed, or fails meanwhile.</exception>
+    public async Task<SessionPosition> CommitAsync(CancellationToken cancellationToken)
+    {
+        Task done;
+        lock (_gate)
+        {
+            if (_state != SessionState.Active)
+            {
+                throw new AsrException(_error ?? $"session '{Id}' has ended: there is nothing more to commit");
+            }
+
+            _window.Close();
+            done = Committed(_window.Received);
+        }
+
+        _wake.Writer.TryWrite(true);
+        await done.WaitAsync(cancellationToken);
+        RequireNotFailed();
+
+        // What is final is shown once it is kept.
+        await _log.FlushAsync().WaitAsync(cancellationToken);
         return Position;
     }
 
@@ -534,6 +596,7 @@ internal sealed class LiveSession : IAsyncDisposable
             }
 
             _stalled = false;
+            NoteArrival();
             due = _window.Next(_flush, _stalled) is not null;
         }
 
@@ -580,6 +643,19 @@ internal sealed class LiveSession : IAsyncDisposable
         }
     }
 
+    /// <summary>Completes when everything before a position is final, or the session is over.</summary>
+    private Task Committed(long position)
+    {
+        if (!_window.HasBefore(position))
+        {
+            return Task.CompletedTask;
+        }
+
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _commits.Add((position, done));
+        return done.Task;
+    }
+
     private bool Fits(int count) => _resampler is null
         ? count <= _window.Free
         : Resampler.OutputLength(count, Settings.SampleRateHz, _recognizer.SampleRateHz) + ResampledBlock <= _window.Free;
@@ -604,15 +680,46 @@ internal sealed class LiveSession : IAsyncDisposable
         }
     }
 
-    /// <summary>A second without audio: shows what there is instead of waiting for a whole interval of it.</summary>
-    private void OnTick()
+    private void NoteArrival()
+    {
+        while (_arrivals.TryPeek(out var oldest) && oldest.End <= _window.Start)
+        {
+            _arrivals.Dequeue();
+        }
+
+        _arrivals.Enqueue((_window.Received, _time.GetTimestamp()));
+
+        // A session in which nobody speaks needs no clock.
+        _stallTimer.Change(_window.IsOpen ? _options.UpdateInterval : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>When a sample came, as far as it is still known.</summary>
+    private long ArrivalOf(long position)
+    {
+        foreach (var (end, timestamp) in _arrivals)
+        {
+            if (end >= position)
+            {
+                return timestamp;
+            }
+        }
+
+        return _time.GetTimestamp();
+    }
+
+    private double Lag() =>
+        _state is SessionState.Active or SessionState.Ending && _window.Next(_flush, stalled: false) is { } due
+            ? _time.GetElapsedTime(ArrivalOf(_window.DueOf(due))).TotalSeconds
+            : 0;
+
+    /// <summary>Somebody spoke, and no audio comes: shows what there is instead of waiting for a whole interval of it.</summary>
+    private void OnStall()
     {
         bool due;
         lock (_gate)
         {
-            _stalled = _acknowledged == _acknowledgedAtTick;
-            _acknowledgedAtTick = _acknowledged;
-            due = _stalled && _state == SessionState.Active && _window.Next(_flush, _stalled) is not null;
+            _stalled = true;
+            due = _state == SessionState.Active && _window.Next(_flush, _stalled) is not null;
         }
 
         if (due)
@@ -663,17 +770,17 @@ internal sealed class LiveSession : IAsyncDisposable
             while (true)
             {
                 _abort.Token.ThrowIfCancellationRequested();
-                DecodeRequest? request;
+                bool due;
                 bool flush;
                 lock (_gate)
                 {
                     flush = _flush;
-                    request = _window.Next(flush, _stalled);
+                    due = _window.Next(flush, _stalled) is not null;
                 }
 
-                if (request is { } due)
+                if (due)
                 {
-                    await ServeAsync(due);
+                    await ServeAsync();
                 }
                 else if (flush)
                 {
@@ -709,6 +816,8 @@ internal sealed class LiveSession : IAsyncDisposable
             _state = error is null ? SessionState.Ended : SessionState.Failed;
             _error = error;
             _window.Dispose();
+            _commits.ForEach(commit => commit.Done.SetResult());
+            _commits.Clear();
         }
 
         Touch();
@@ -717,9 +826,18 @@ internal sealed class LiveSession : IAsyncDisposable
         _metrics.SessionStopped(error is not null);
     }
 
-    private async Task ServeAsync(DecodeRequest request)
+    private async Task ServeAsync()
     {
-        var result = await DecodeAsync(request.Start, request.End, request.Reason);
+        using var ticket = new Ticket(this);
+        var started = _time.GetTimestamp();
+        if (await _model.DecodeAsync(ticket, _abort.Token) is not { } hypothesis)
+        {
+            return;
+        }
+
+        _metrics.Decoded(_time.GetElapsedTime(started));
+        _adapterVersion = hypothesis.AdapterVersion;
+        var request = ticket.Request;
         switch (request.Reason)
         {
             case DecodeReason.Update:
@@ -728,112 +846,108 @@ internal sealed class LiveSession : IAsyncDisposable
                     _window.MarkDecoded(request.End);
                 }
 
-                var text = result.Text.Trim();
-                if (text != (_shownText ?? ""))
-                {
-                    Publish(CaptionState.Tentative, text, Words(result.Segments, request.Start), result.Language, request.Start, request.End);
-                    _shownText = text;
-                }
-
+                Show(_stream.Preview(hypothesis, Seconds(request.Start)), hypothesis.Language, request);
                 break;
 
-            case DecodeReason.Complete:
-                Commit(result.Text, result.Segments, result.Language, request.Start, request.End);
+            case DecodeReason.Step:
+                Step(hypothesis, request);
                 break;
 
-            case DecodeReason.Full when LastSettled(result, request) is { Count: > 0 } settled:
-                var end = request.Start + (long)(settled[^1].End * _recognizer.SampleRateHz);
-                Commit(string.Concat(settled.Select(segment => segment.Text)), settled, result.Language, request.Start, end);
-                break;
-
-            case DecodeReason.Full:
-                // No segment to go by: cut where it is quietest, and take the text of just that part.
-                long cut;
-                lock (_gate)
-                {
-                    cut = _window.QuietestPoint(request.Start, request.End);
-                }
-
-                var part = await DecodeAsync(request.Start, cut, DecodeReason.Complete);
-                Commit(part.Text, part.Segments, part.Language, request.Start, cut);
+            default:
+                Finish(hypothesis, request);
                 break;
         }
     }
 
-    /// <summary>The segments of a full window that the next words cannot change: all but the last, when they end in a sensible place.</summary>
-    private static List<TranscriptSegment>? LastSettled(TranscriptionResult result, DecodeRequest request)
+    /// <summary>Commits what a step settles, shows the rest, and cuts a window that has grown long.</summary>
+    private void Step(StreamHypothesis hypothesis, DecodeRequest request)
     {
-        if (result.Segments.Count < 2)
+        var (committed, tentative) = _stream.Step(hypothesis, Seconds(request.Start), isFinal: false);
+        if (committed.Count > 0)
         {
-            return null;
+            Commit(committed, hypothesis.Language, request.Start, Math.Clamp(Samples(committed[^1].End), request.Start, request.End));
         }
 
-        var seconds = result.DurationSeconds;
-        var count = result.Segments.Count - 1;
-        while (count > 0 && result.Segments[count - 1].End > seconds - CutMarginSeconds)
+        Show(tentative, hypothesis.Language, request);
+        double? cut = null;
+        if (request.End - request.Start > CutShare * _window.MaximumWindow || _stream.Forced.Count > CutShare * _maximumForced)
         {
-            count--;
-        }
-
-        return count > 0 && result.Segments[count - 1].End >= MinimumCutSeconds ? [.. result.Segments.Take(count)] : null;
-    }
-
-    private async Task<TranscriptionResult> DecodeAsync(long start, long end, DecodeReason reason)
-    {
-        // The audio is copied: senders go on filling the window while the recogniser reads.
-        var count = (int)(end - start);
-        var samples = ArrayPool<float>.Shared.Rent(count);
-        var started = _time.GetTimestamp();
-        try
-        {
-            lock (_gate)
-            {
-                _window.CopyTo(start, end, samples);
-            }
-
-            var options = new TranscriptionOptions
-            {
-                Language = Settings.Language,
-                Task = Settings.Task,
-                Adapter = Settings.Adapter,
-                WordTimestamps = true,
-                ConditionOnPreviousText = false,
-                // What is shown for a second is not worth another decoding; what stays is worth two (temperatures 0.4 and 0.8).
-                TemperatureIncrementOnFallback = reason == DecodeReason.Update ? null : 0.4,
-            };
-            var result = await _model.TranscribeAsync(new MemoryAudioSource(samples.AsMemory(0, count), _recognizer.SampleRateHz), options, _abort.Token);
-            _adapterVersion = result.AdapterVersion ?? _recognizer.AdapterVersion;
-            return result;
-        }
-        finally
-        {
-            ArrayPool<float>.Shared.Return(samples);
-            _metrics.Decoded(_time.GetElapsedTime(started));
-        }
-    }
-
-    private void Commit(string text, IReadOnlyList<TranscriptSegment> segments, string? language, long start, long end)
-    {
-        text = text.Trim();
-
-        // What was taken for speech and is none leaves no caption, but takes back one that was shown.
-        if (text.Length > 0 || _shownText is not null)
-        {
-            Publish(CaptionState.Committed, text, Words(segments, start), language, start, end);
-            _segmentId++;
-            _shownText = null;
+            cut = _stream.FindCut(Seconds(request.Start), Seconds(request.End));
         }
 
         lock (_gate)
         {
-            _window.Commit(end);
+            _window.MarkStepped(request.End);
+            if (cut is { } seconds)
+            {
+                _window.MoveStart(Samples(seconds));
+            }
+        }
+
+        if (cut is { } start)
+        {
+            _stream.MoveTo(start);
+            _space.Writer.TryWrite(true);
+        }
+    }
+
+    /// <summary>Commits all of a window.</summary>
+    private void Finish(StreamHypothesis hypothesis, DecodeRequest request)
+    {
+        var (committed, _) = _stream.Step(hypothesis, Seconds(request.Start), isFinal: true);
+        _stream.End();
+
+        // What was taken for speech and is none leaves no caption, but takes back one that was shown.
+        if (committed.Count > 0 || _shownText is not null)
+        {
+            Commit(committed, hypothesis.Language, request.Start, request.End);
+        }
+
+        // Whoever goes on without a pause goes on in the same utterance.
+        _segmentStart = request.Reason == DecodeReason.Full ? request.End : null;
+        lock (_gate)
+        {
+            _window.Commit(request.End);
+            for (var i = _commits.Count - 1; i >= 0; i--)
+            {
+                if (!_window.HasBefore(_commits[i].Position))
+                {
+                    _commits[i].Done.SetResult();
+                    _commits.RemoveAt(i);
+                }
+            }
         }
 
         Touch();
         _space.Writer.TryWrite(true);
     }
 
-    private void Publish(CaptionState state, string text, IReadOnlyList<CaptionWord> words, string? language, long start, long end)
+    private void Show(IReadOnlyList<StreamWord> words, string? language, DecodeRequest request)
+    {
+        var text = TextOf(words);
+        if (text != (_shownText ?? ""))
+        {
+            Publish(CaptionState.Tentative, text, words, language, _segmentStart ?? request.Start, request.End);
+            _shownText = text;
+        }
+    }
+
+    private void Commit(IReadOnlyList<StreamWord> words, string? language, long start, long end)
+    {
+        Publish(CaptionState.Committed, TextOf(words), words, language, _segmentStart ?? start, end);
+        _segmentId++;
+        _segmentStart = end;
+        _shownText = null;
+        Touch();
+    }
+
+    private static string TextOf(IReadOnlyList<StreamWord> words) => string.Concat(words.Select(word => word.Text)).Trim();
+
+    private double Seconds(long samples) => (double)samples / _recognizer.SampleRateHz;
+
+    private long Samples(double seconds) => (long)Math.Round(seconds * _recognizer.SampleRateHz);
+
+    private void Publish(CaptionState state, string text, IReadOnlyList<StreamWord> words, string? language, long start, long end)
     {
         long received;
         long acknowledged;
@@ -843,6 +957,7 @@ internal sealed class LiveSession : IAsyncDisposable
             acknowledged = _acknowledged;
         }
 
+        var before = (double)_origin / Settings.SampleRateHz;
         _log.Publish(new CaptionUpdate
         {
             SessionId = Id,
@@ -851,7 +966,7 @@ internal sealed class LiveSession : IAsyncDisposable
             Revision = 0,
             State = state,
             Text = text,
-            Words = words,
+            Words = [.. words.Where(word => !word.IsPhrase).Select(word => new CaptionWord(word.Text.Trim(), before + word.Start, before + word.End, word.Confidence))],
             Language = language ?? Settings.Language,
             AdapterVersion = _adapterVersion,
             StartSample = SessionSample(start),
@@ -864,15 +979,69 @@ internal sealed class LiveSession : IAsyncDisposable
             Math.Min(_origin + Resampler.OutputLength(position, _recognizer.SampleRateHz, Settings.SampleRateHz), acknowledged);
     }
 
-    private List<CaptionWord> Words(IReadOnlyList<TranscriptSegment> segments, long start)
+    /// <summary>The session's place in the recogniser's queue; holds the audio of one decoding.</summary>
+    private sealed class Ticket(LiveSession session) : IStreamTicket, IDisposable
     {
-        var offset = ((double)start / _recognizer.SampleRateHz) + ((double)_origin / Settings.SampleRateHz);
-        List<CaptionWord> words = [];
-        foreach (var word in segments.SelectMany(segment => segment.Words ?? []))
+        private float[] _samples = [];
+
+        /// <summary>What is decoded; set when its turn has come.</summary>
+        public DecodeRequest Request { get; private set; }
+
+        public StreamDemand? Demand()
         {
-            words.Add(new CaptionWord(word.Word.Trim(), offset + word.Start, offset + word.End, word.Probability));
+            lock (session._gate)
+            {
+                if (session._window.Next(session._flush, session._stalled) is not { } request)
+                {
+                    return null;
+                }
+
+                var commits = request.Reason != DecodeReason.Update;
+                var patience = commits ? CommitDeadline : UpdateDeadline;
+                var deadline = session.ArrivalOf(session._window.DueOf(request)) + (long)(patience.TotalSeconds * session._time.TimestampFrequency);
+                return new StreamDemand(deadline, commits, (int)(request.End - request.Start));
+            }
         }
 
-        return words;
+        public StreamPass? Take()
+        {
+            lock (session._gate)
+            {
+                if (session._window.Next(session._flush, session._stalled) is not { } request)
+                {
+                    return null;
+                }
+
+                if (request.Reason == DecodeReason.Step && session._time.GetElapsedTime(session.ArrivalOf(request.End)) > session._options.MaximumLag)
+                {
+                    session._window.SkipSteps();
+                    request = session._window.Next(session._flush, session._stalled) ?? request;
+                }
+
+                // The audio is copied: senders go on filling the window while the recogniser reads.
+                Request = request;
+                var count = (int)(request.End - request.Start);
+                _samples = ArrayPool<float>.Shared.Rent(count);
+                session._window.CopyTo(request.Start, request.End, _samples);
+                return new StreamPass
+                {
+                    Samples = _samples.AsMemory(0, count),
+                    Forced = session._stream.Forced,
+                    Previous = session._stream.Previous,
+                    Language = session.Settings.Language ?? session._stream.Language,
+                    Task = session.Settings.Task,
+                    Adapter = session.Settings.Adapter,
+                    IsFinal = request.Reason is DecodeReason.Complete or DecodeReason.Full,
+                };
+            }
+        }
+
+        public void Dispose()
+        {
+            if (_samples.Length > 0)
+            {
+                ArrayPool<float>.Shared.Return(_samples);
+            }
+        }
     }
 }

@@ -8,10 +8,13 @@ internal enum DecodeReason
     /// <summary>To show what was said so far; it will be decoded again.</summary>
     Update,
 
+    /// <summary>To make final what can be by now; asked for at fixed places of the audio.</summary>
+    Step,
+
     /// <summary>A pause or the end of the session closed it: its text is final.</summary>
     Complete,
 
-    /// <summary>It is as long as a window may be: its text is final up to a cut that the decoder's result helps to find.</summary>
+    /// <summary>The utterance is as long as a window may be: its text is final up to where it is quietest in the last third of the window.</summary>
     Full,
 }
 
@@ -19,8 +22,8 @@ internal enum DecodeReason
 internal readonly record struct DecodeRequest(DecodeReason Reason, long Start, long End);
 
 /// <summary>
-/// Cuts a stream into utterances and says what to decode next: the growing utterance at each interval, the whole of it after a pause,
-/// the first part of it when it fills a window. Silence asks for nothing and is forgotten.
+/// Cuts a stream into utterances and says what to decode next: the growing utterance at each interval and each step, the whole of it
+/// after a pause, the first part of it when it fills a window. Silence asks for nothing and is forgotten.
 /// </summary>
 /// <remarks>
 /// Where it cuts depends on the audio alone, never on how fast it came or how far decoding lags. Not safe for concurrent calls.
@@ -35,8 +38,11 @@ internal sealed class SpeechWindow : IDisposable
     private readonly long _pause;
     private readonly long _preRoll;
     private readonly long _minimumSpeech;
-    private readonly int _window;
+    private readonly long _commitInterval;
     private readonly int _quietStretch;
+    private readonly int _sampleRateHz;
+    private int _window;
+    private bool _steps;
 
     private Utterance _open;
     private long _classified;
@@ -52,6 +58,8 @@ internal sealed class SpeechWindow : IDisposable
         _pause = Samples(options.PauseDuration);
         _preRoll = Samples(options.PreRoll);
         _minimumSpeech = Samples(options.MinimumSpeech);
+        _commitInterval = Samples(options.CommitInterval);
+        _sampleRateHz = sampleRateHz;
         _window = (int)Samples(options.MaximumWindow);
         _quietStretch = sampleRateHz / 10;
         _buffer = new SampleBuffer(_window + (int)Samples(options.MaximumAhead));
@@ -67,6 +75,24 @@ internal sealed class SpeechWindow : IDisposable
 
     /// <summary>Samples received that are not yet final or known to be silence.</summary>
     public int Pending => _buffer.Count;
+
+    /// <summary>Position of the first sample held.</summary>
+    public long Start => _buffer.Start;
+
+    /// <summary>Whether somebody has begun to speak and not yet paused.</summary>
+    public bool IsOpen => _open.Speech > 0;
+
+    /// <summary>Longest window in samples.</summary>
+    public int MaximumWindow => _window;
+
+    /// <summary>Suits the window to a recogniser; to be called before anything is appended.</summary>
+    /// <param name="steps">Whether words can become final while somebody speaks: only then <see cref="DecodeReason.Step"/> is asked for.</param>
+    /// <param name="maximumSeconds">Longest window that it takes.</param>
+    public void Configure(bool steps, double maximumSeconds)
+    {
+        _steps = steps;
+        _window = (int)Math.Min(_window, maximumSeconds * _sampleRateHz);
+    }
 
     /// <summary>Appends audio; at most <see cref="Free"/> samples.</summary>
     public void Append(ReadOnlySpan<float> samples)
@@ -103,9 +129,14 @@ internal sealed class SpeechWindow : IDisposable
             utterance = _open with { End = _buffer.End };
         }
 
+        if (_steps && utterance.NextStep <= utterance.End && utterance.NextStep - utterance.Start <= _window)
+        {
+            return new DecodeRequest(DecodeReason.Step, utterance.Start, utterance.NextStep);
+        }
+
         if (utterance.End - utterance.Start > _window)
         {
-            return new DecodeRequest(DecodeReason.Full, utterance.Start, utterance.Start + _window);
+            return new DecodeRequest(DecodeReason.Full, utterance.Start, QuietestPoint(utterance.Start, utterance.Start + _window));
         }
 
         if (isComplete || flush)
@@ -113,12 +144,81 @@ internal sealed class SpeechWindow : IDisposable
             return new DecodeRequest(DecodeReason.Complete, utterance.Start, utterance.End);
         }
 
-        var isFirst = _decodedTo <= utterance.Start;
-        var fresh = utterance.End - (isFirst ? utterance.SpeechStart : _decodedTo);
-        return fresh >= (isFirst ? _firstUpdate : _updateInterval) || (stalled && fresh > 0)
+        var fresh = utterance.End - UpdateBase(utterance);
+        return fresh >= (_decodedTo <= utterance.Start ? _firstUpdate : _updateInterval) || (stalled && fresh > 0)
             ? new DecodeRequest(DecodeReason.Update, utterance.Start, utterance.End)
             : null;
     }
+
+    /// <summary>The sample whose coming made a request due.</summary>
+    public long DueOf(DecodeRequest request) => request.Reason == DecodeReason.Update
+        ? Math.Min(request.End, UpdateBase(_open) + (_decodedTo <= _open.Start ? _firstUpdate : _updateInterval))
+        : request.End;
+
+    /// <summary>Goes on with the last step that the audio at hand allows, where the usual one comes too late.</summary>
+    public void SkipSteps()
+    {
+        var utterance = _complete.Count > 0 ? _complete[0] : _open with { End = _buffer.End };
+        var last = Math.Min(utterance.End, utterance.Start + _window);
+        var skipped = utterance.NextStep + (Math.Max(0, last - utterance.NextStep) / _commitInterval * _commitInterval);
+        SetNextStep(skipped);
+    }
+
+    /// <summary>Lets the utterance at hand start later: what was said before is final.</summary>
+    public void MoveStart(long position)
+    {
+        if (_complete.Count > 0)
+        {
+            _complete[0] = _complete[0] with { Start = position };
+        }
+        else
+        {
+            _open = _open with { Start = position };
+        }
+
+        _boundary = Math.Max(_boundary, position);
+        Forget();
+    }
+
+    /// <summary>Tells that a step was decoded.</summary>
+    public void MarkStepped(long end)
+    {
+        SetNextStep(end + _commitInterval);
+        _decodedTo = end;
+    }
+
+    private void SetNextStep(long position)
+    {
+        if (_complete.Count > 0)
+        {
+            _complete[0] = _complete[0] with { NextStep = position };
+        }
+        else
+        {
+            _open = _open with { NextStep = position };
+        }
+    }
+
+    /// <summary>From where new audio counts for an update.</summary>
+    private long UpdateBase(Utterance utterance) => _decodedTo <= utterance.Start ? utterance.SpeechStart : _decodedTo;
+
+    /// <summary>Ends what is open as a pause would: any speech in it counts, and what follows starts another utterance.</summary>
+    public void Close()
+    {
+        if (_open.Speech > 0)
+        {
+            _complete.Add(_open with { End = _buffer.End });
+            _open = default;
+        }
+
+        // The frame that is not whole yet belongs to what was closed.
+        _boundary = _classified = _buffer.End;
+        _silence = 0;
+        Forget();
+    }
+
+    /// <summary>Whether anything before a position is still to be made final.</summary>
+    public bool HasBefore(long position) => _complete.Count > 0 && _complete[0].Start < position;
 
     /// <summary>Copies audio that is asked for by <see cref="Next"/>.</summary>
     public void CopyTo(long start, long end, Span<float> destination) => _buffer.Slice(start, end).CopyTo(destination);
@@ -156,7 +256,7 @@ internal sealed class SpeechWindow : IDisposable
     }
 
     /// <summary>The middle of the quietest tenth of a second in the last third of a stretch: the best place for a cut that has to be.</summary>
-    public long QuietestPoint(long start, long end)
+    private long QuietestPoint(long start, long end)
     {
         var from = Math.Max(start, end - ((end - start) / 3));
         var samples = _buffer.Slice(from, end);
@@ -186,7 +286,12 @@ internal sealed class SpeechWindow : IDisposable
         {
             if (_open.Speech == 0)
             {
-                _open = new Utterance { Start = Math.Max(Math.Max(_boundary, _buffer.Start), start - _preRoll), SpeechStart = start };
+                _open = new Utterance
+                {
+                    Start = Math.Max(Math.Max(_boundary, _buffer.Start), start - _preRoll),
+                    SpeechStart = start,
+                    NextStep = start + _commitInterval,
+                };
             }
 
             _silence = 0;
@@ -238,5 +343,8 @@ internal sealed class SpeechWindow : IDisposable
         public long Speech { get; init; }
 
         public long SpeechEnd { get; init; }
+
+        /// <summary>Where the next step ends.</summary>
+        public long NextStep { get; init; }
     }
 }

@@ -1,6 +1,7 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Whisper.Streaming;
 
 namespace AsrPlatform.Host.Serving;
 
@@ -30,11 +31,16 @@ internal delegate ISpeechRecognizer RecognizerFactory();
 
 /// <summary>Owns the host's recogniser and its thread: loads it when the host starts, disposes it when the host stops.</summary>
 /// <remarks>Safe for concurrent calls.</remarks>
-internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogger<ModelHost> logger) : IHostedService, IAsyncDisposable
+/// <param name="load">Loads the recogniser.</param>
+/// <param name="time">The clock.</param>
+/// <param name="logger">Told how loading went.</param>
+/// <param name="streaming">How streams are recognised; null for the defaults.</param>
+internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogger<ModelHost> logger, StreamingSettings? streaming = null) : IHostedService, IAsyncDisposable
 {
     private volatile ModelSnapshot _snapshot = new(ModelStatus.Loading);
 
-    private RecognizerThread? _thread;
+    private RecognitionScheduler? _scheduler;
+    private volatile StreamingProfile? _profile;
     private Task _loading = Task.CompletedTask;
 
     /// <summary>What the model is now.</summary>
@@ -49,7 +55,19 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
         return snapshot.Info ?? throw new AsrException(snapshot.Reason ?? "the model is not loaded yet");
     }
 
-    /// <summary>Transcribes on the recogniser's thread, in turn. The audio is borrowed until the task ends.</summary>
+    /// <summary>What the recogniser can do for streams.</summary>
+    /// <exception cref="InvalidOperationException">It is not loaded: see <see cref="ReadyAsync"/>.</exception>
+    public StreamingProfile Streaming => _profile ?? throw new InvalidOperationException("The recogniser is not loaded.");
+
+    /// <summary>Decodes what a stream wants when its turn comes; null when it wanted nothing any more.</summary>
+    /// <exception cref="AsrException">There is no recogniser, or it refused the audio or an option.</exception>
+    public async Task<StreamHypothesis?> DecodeAsync(IStreamTicket ticket, CancellationToken cancellationToken)
+    {
+        await ReadyAsync(cancellationToken);
+        return await _scheduler!.DecodeAsync(ticket, cancellationToken);
+    }
+
+    /// <summary>Transcribes on the recogniser's thread when no stream is in need of it. The audio is borrowed until the task ends.</summary>
     /// <exception cref="AsrException">There is no recogniser, or it refused the audio or an option.</exception>
     public async Task<TranscriptionResult> TranscribeAsync(
         IAudioSource audio,
@@ -57,39 +75,40 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
         CancellationToken cancellationToken)
     {
         await ReadyAsync(cancellationToken);
-        return await _thread!.TranscribeAsync(audio, options, cancellationToken);
+        return await _scheduler!.TranscribeAsync(audio, options, cancellationToken);
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _thread = new RecognizerThread(load);
-        _loading = FollowLoadingAsync(_thread);
+        _scheduler = new RecognitionScheduler(load, streaming ?? new StreamingSettings(), time);
+        _loading = FollowLoadingAsync(_scheduler);
         return Task.CompletedTask;
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        if (_thread is { } thread)
+        if (_scheduler is { } scheduler)
         {
             // Loading cannot be interrupted; the host need not wait for it.
-            await thread.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await scheduler.DisposeAsync().AsTask().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (_thread is { } thread && _loading.IsCompleted)
+        if (_scheduler is { } scheduler && _loading.IsCompleted)
         {
-            await thread.DisposeAsync();
+            await scheduler.DisposeAsync();
         }
     }
 
-    private async Task FollowLoadingAsync(RecognizerThread thread)
+    private async Task FollowLoadingAsync(RecognitionScheduler scheduler)
     {
         try
         {
-            var info = await thread.Loaded;
-            await WarmUpAsync(thread, info);
+            var (info, profile) = await scheduler.Loaded;
+            await WarmUpAsync(scheduler, info);
+            _profile = profile;
             _snapshot = new ModelSnapshot(ModelStatus.Ready, info, ReadyAt: time.GetUtcNow());
             logger.LogInformation("Model {Model} ready on {Backend}", info.Name, info.Backend);
         }
@@ -106,16 +125,24 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
     }
 
     /// <summary>The first transcription compiles code and fills caches: no speaker should have to wait for that.</summary>
-    private async Task WarmUpAsync(RecognizerThread thread, RecognizerInfo info)
+    private async Task WarmUpAsync(RecognitionScheduler scheduler, RecognizerInfo info)
     {
         try
         {
             var silence = new MemoryAudioSource(new float[info.SampleRateHz], info.SampleRateHz);
-            await thread.TranscribeAsync(silence, new TranscriptionOptions { WordTimestamps = true, TemperatureIncrementOnFallback = null }, CancellationToken.None);
+            await scheduler.TranscribeAsync(silence, new TranscriptionOptions { WordTimestamps = true, TemperatureIncrementOnFallback = null }, CancellationToken.None);
+            await scheduler.DecodeAsync(new SilentTicket(info.SampleRateHz), CancellationToken.None);
         }
         catch (Exception error) when (error is not OperationCanceledException)
         {
             logger.LogWarning(error, "The model could not transcribe a second of silence");
         }
+    }
+
+    private sealed class SilentTicket(int samples) : IStreamTicket
+    {
+        public StreamDemand? Demand() => new StreamDemand(0, Commits: false, samples);
+
+        public StreamPass? Take() => new() { Samples = new float[samples] };
     }
 }

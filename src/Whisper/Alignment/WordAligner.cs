@@ -92,14 +92,15 @@ public sealed class WordAligner
             Force(states, tokens, heads, columns, weights, startSequence.Length, first == 0 ? probabilities : [], cancellationToken);
             for (var head = 0; head < heads.Length; head++)
             {
-                AddToCost(weights.Slice(head * tokens.Length * columns, tokens.Length * columns), tokens.Length, columns, startSequence.Length, cost);
+                AttentionPath.AddToCost(
+                    weights.Slice(head * tokens.Length * columns, tokens.Length * columns), columns, startSequence.Length, _medianFilterWidth, cost);
             }
         }
 
         // Strong attention is cheap.
         TensorPrimitives.Multiply(cost, -1.0 / _heads.Length, cost);
         var path = DynamicTimeWarping.FindPath(cost, rows, columns);
-        return Words(text, language, path, probabilities);
+        return AttentionPath.Words(_tokenizer, text, language, path, probabilities, _positionsPerSecond);
     }
 
     // Runs all tokens through the decoder; fills weights [head, token, column] and the probability of each text token among text tokens.
@@ -141,83 +142,6 @@ public sealed class WordAligner
                 }
             }
         }
-    }
-
-    // Adds one head's weights [token, column] to the cost, normalised as Whisper does: over the audio, then over the tokens, then smoothed.
-    private void AddToCost(Span<float> weights, int tokens, int columns, int startLength, Span<double> cost)
-    {
-        var mean = new float[columns];
-        for (var token = 0; token < tokens; token++)
-        {
-            // The model's softmax ran over the padding too: this makes it one over the audio alone.
-            var row = weights.Slice(token * columns, columns);
-            var sum = TensorPrimitives.Sum<float>(row);
-            if (sum > 0)
-            {
-                TensorPrimitives.Divide(row, sum, row);
-            }
-
-            TensorPrimitives.Add(mean, row, mean);
-        }
-
-        TensorPrimitives.Divide(mean, tokens, mean);
-        var deviation = new float[columns];
-        for (var token = 0; token < tokens; token++)
-        {
-            var row = weights.Slice(token * columns, columns);
-            TensorPrimitives.Subtract(row, mean, row);
-            TensorPrimitives.MultiplyAdd(row, row, deviation, deviation);
-        }
-
-        // A position that every token attends to alike says nothing: its weights stay 0.
-        for (var column = 0; column < columns; column++)
-        {
-            deviation[column] = deviation[column] > 0 ? MathF.Sqrt(deviation[column] / tokens) : 1;
-        }
-
-        var smooth = mean;
-        for (var i = 0; i < tokens - 1 - startLength; i++)
-        {
-            var row = weights.Slice((startLength + i) * columns, columns);
-            TensorPrimitives.Divide(row, deviation, row);
-            MedianFilter.Apply(row, _medianFilterWidth, smooth);
-            var sums = cost.Slice(i * columns, columns);
-            for (var column = 0; column < columns; column++)
-            {
-                sums[column] += smooth[column];
-            }
-        }
-    }
-
-    private List<WordTiming> Words(ReadOnlySpan<int> text, string? language, (int[] Rows, int[] Columns) path, ReadOnlySpan<double> probabilities)
-    {
-        // With the end token, so that the last word has a boundary behind it.
-        var (words, wordTokens) = _tokenizer.SplitToWords([.. text, _tokenizer.EndOfText], language ?? "en");
-
-        // Where the path enters each row, in seconds.
-        var entered = new double[text.Length + 1];
-        for (var i = path.Rows.Length - 1; i >= 0; i--)
-        {
-            entered[path.Rows[i]] = path.Columns[i] / _positionsPerSecond;
-        }
-
-        var timings = new List<WordTiming>(words.Length);
-        var first = 0;
-        for (var word = 0; word < words.Length - 1; word++)
-        {
-            var last = first + wordTokens[word].Length;
-            timings.Add(new WordTiming
-            {
-                Word = words[word],
-                TokenCount = last - first,
-                Start = entered[first],
-                End = entered[last],
-                Probability = TensorPrimitives.Average(probabilities[first..last]),
-            });
-            first = last;
-        }
-
-        return timings;
     }
 
     private static Span<T> Buffer<T>(ref T[] buffer, int length)

@@ -221,6 +221,9 @@ public static class FreshCheckpoint
             // An empty list, and not the space and the end as in OpenAI's: an empty transcript is what this model is to learn for silence.
             ["begin_suppress_tokens"] = new JsonArray(),
             ["bos_token_id"] = end,
+
+            // What this project's trainer teaches: texts without what came before them.
+            ["condition_on_previous_text"] = false,
             ["decoder_start_token_id"] = ids["<|startoftranscript|>"],
             ["eos_token_id"] = end,
             ["is_multilingual"] = true,

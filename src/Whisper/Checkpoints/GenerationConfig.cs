@@ -67,6 +67,18 @@ public sealed record GenerationConfig
     public bool ReturnTimestamps { get; init; }
 
     /// <summary>
+    /// Whether the model was trained on contexts as short as the audio, so that it need not be given 30 s (or its own maximum): this
+    /// project's key <c>"encoder_context": "dynamic"</c>; OpenAI's checkpoints have no such key and want the whole context.
+    /// </summary>
+    public bool HasDynamicContext { get; init; }
+
+    /// <summary>
+    /// Whether the model learnt to be given the text before its window; false with this project's key
+    /// <c>"condition_on_previous_text": false</c>, which fresh checkpoints are written with.
+    /// </summary>
+    public bool ConditionsOnPreviousText { get; init; } = true;
+
+    /// <summary>
     /// Reads <c>generation_config.json</c> of a folder; what it does not say, or all when there is none, comes from
     /// <paramref name="config"/>, where old checkpoints have it.
     /// </summary>
@@ -97,6 +109,13 @@ public sealed record GenerationConfig
             AlignmentHeads = Heads(file, config),
             ForcedDecoderIds = (own is null ? config.ForcedDecoderIds : own.OptionalPairs("forced_decoder_ids")) ?? [],
             ReturnTimestamps = file.Bool("return_timestamps", false),
+            HasDynamicContext = file.OptionalText("encoder_context") switch
+            {
+                null or "full" => false,
+                "dynamic" => true,
+                var other => throw file.Wrong("encoder_context", $"\"{other}\"", "\"dynamic\" or \"full\""),
+            },
+            ConditionsOnPreviousText = file.Bool("condition_on_previous_text", true),
         };
     }
 

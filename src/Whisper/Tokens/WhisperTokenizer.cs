@@ -276,7 +276,7 @@ public sealed class WhisperTokenizer : ITokenizer
     {
         ArgumentNullException.ThrowIfNull(language);
         var (parts, partTokens) = SplitToCharacters(ids);
-        if (LanguagesWithoutSpaces.Contains(WhisperLanguages.FindCode(language)))
+        if (!WritesSpaces(language))
         {
             return ([.. parts], [.. partTokens.Select(tokens => tokens.ToArray())]);
         }
@@ -303,6 +303,9 @@ public sealed class WhisperTokenizer : ITokenizer
 
         return ([.. words], [.. wordTokens.Select(tokens => tokens.ToArray())]);
     }
+
+    /// <summary>Whether words of a language stand between spaces.</summary>
+    internal static bool WritesSpaces(string language) => !LanguagesWithoutSpaces.Contains(WhisperLanguages.FindCode(language));
 
     /// <summary>The bytes that a token stands for; none for an id outside of the vocabulary.</summary>
     internal ReadOnlySpan<byte> BytesOf(int id) =>

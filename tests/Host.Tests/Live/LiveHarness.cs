@@ -22,10 +22,10 @@ internal sealed class LiveHarness : IAsyncDisposable
         Folder = directory is null ? DataFolder.OpenTemporary(time) : DataFolder.Open(directory, time);
         Archive = new SessionArchive(Folder, Microsoft.Extensions.Options.Options.Create(data ?? new DataOptions()), time, NullLogger<SessionArchive>.Instance);
         Options = options;
-        Model = new ModelHost(() => recognizer ?? throw new AsrException("no model: give --model"), time, NullLogger<ModelHost>.Instance);
+        Model = new ModelHost(() => recognizer ?? throw new AsrException("no model: give --model"), time, NullLogger<ModelHost>.Instance, options.Streaming());
         Sessions = new LiveSessionStore(
             Model,
-            rate => new EnergyVoiceActivityDetector(rate),
+            rate => new AdaptiveVoiceActivityDetector(rate),
             Archive,
             Microsoft.Extensions.Options.Options.Create(options),
             new LiveMetrics(_services.GetRequiredService<IMeterFactory>()),
@@ -68,8 +68,13 @@ internal sealed class LiveHarness : IAsyncDisposable
         return harness;
     }
 
-    /// <summary>Options under which a second of silence ends an utterance.</summary>
-    public static LiveOptions ShortPauses() => new() { PauseDuration = TimeSpan.FromSeconds(0.6) };
+    /// <summary>Options under which a second of silence ends an utterance, and that is decoded after half a second and each further second.</summary>
+    public static LiveOptions ShortPauses() => new()
+    {
+        PauseDuration = TimeSpan.FromSeconds(0.6),
+        FirstUpdate = TimeSpan.FromSeconds(0.5),
+        UpdateInterval = TimeSpan.FromSeconds(1),
+    };
 
     /// <summary>A new session.</summary>
     public async Task<LiveSession> OpenAsync(string? id = null)

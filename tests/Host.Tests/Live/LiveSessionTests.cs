@@ -253,6 +253,29 @@ public sealed class LiveSessionTests
         Assert.Equal(updates.Skip(2).Select(update => update.Sequence), (await WatchAsync(session, 2)).Select(update => update.Sequence));
     }
 
+    [Fact]
+    public async Task Commit_InTheMiddleOfSpeech_MakesWhatWasSaidFinalAndGoesOn()
+    {
+        using var recognizer = new ToneRecognizer();
+        await using var live = await StartAsync(recognizer);
+        var session = await live.OpenAsync();
+        Assert.Equal(0, (await session.CommitAsync(Cancelled)).LastSequence);
+
+        await SendAsync(session, new SpokenAudio().Say(1, 2));
+        var position = await session.CommitAsync(Cancelled);
+        var committed = session.Captions.Where(caption => caption.State == CaptionState.Committed).ToArray();
+        Assert.Equal("w1 w2", string.Join(' ', committed.Select(caption => caption.Text)));
+        Assert.Equal(position.LastSequence, committed[^1].Sequence);
+        Assert.Equal(position.AcknowledgedSamples, committed[^1].EndSample);
+        Assert.Equal(SessionState.Active, session.State);
+
+        Assert.Equal(position, await session.CommitAsync(Cancelled));
+        await SendAsync(session, new SpokenAudio().Say(3));
+        await session.EndAsync(Cancelled);
+        Assert.Equal("w1 w2 w3", string.Join(' ', session.Captions.Select(caption => caption.Text)));
+        await Assert.ThrowsAsync<AsrException>(() => session.CommitAsync(Cancelled));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -333,9 +356,9 @@ public sealed class LiveSessionTests
         await using var live = await StartAsync(recognizer, time: time);
         var session = await live.OpenAsync();
         await SendAsync(session, new SpokenAudio().Say(1));
-        time.Advance(TimeSpan.FromSeconds(1));
+        time.Advance(TimeSpan.FromSeconds(0.9));
         Assert.Empty(session.Captions);
-        time.Advance(TimeSpan.FromSeconds(1));
+        time.Advance(TimeSpan.FromSeconds(0.2));
         await EventuallyAsync(() => session.Captions.Length == 1, "a tentative caption");
         time.Advance(TimeSpan.FromSeconds(5));
         Assert.Equal("w1", session.Captions[0].Text);

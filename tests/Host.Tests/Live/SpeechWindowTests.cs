@@ -6,7 +6,7 @@ public sealed class SpeechWindowTests : IDisposable
 {
     private const int Rate = SpokenAudio.SampleRateHz;
 
-    private readonly SpeechWindow _window = new(LiveHarness.ShortPauses(), Rate, new EnergyVoiceActivityDetector(Rate));
+    private readonly SpeechWindow _window = new(LiveHarness.ShortPauses(), Rate, new AdaptiveVoiceActivityDetector(Rate));
 
     public void Dispose() => _window.Dispose();
 
@@ -148,11 +148,9 @@ public sealed class SpeechWindowTests : IDisposable
         {
             if (request.Reason == DecodeReason.Full)
             {
-                Assert.Equal(30 * Rate, request.End - request.Start);
                 Assert.Equal(end, request.Start);
-                var cut = _window.QuietestPoint(request.Start, request.End);
-                Assert.InRange(cut, request.Start + (20 * Rate), request.End);
-                end = cut;
+                Assert.InRange(request.End, request.Start + (20 * Rate), request.Start + (30 * Rate));
+                end = request.End;
                 starts.Add(request.Start);
             }
         });
@@ -175,7 +173,7 @@ public sealed class SpeechWindowTests : IDisposable
         var full = _window.Next(flush: false, stalled: false)!.Value;
         Assert.Equal(DecodeReason.Full, full.Reason);
         _window.Commit(full.End);
-        Assert.InRange(_window.Free, 30 * Rate, 40 * Rate);
+        Assert.InRange(_window.Free, 20 * Rate, 40 * Rate);
         _window.Append(word);
     }
 
@@ -203,9 +201,78 @@ public sealed class SpeechWindowTests : IDisposable
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
+    [Theory]
+    [InlineData(160)]
+    [InlineData(1600)]
+    [InlineData(48_000)]
+    public void Next_WithSteps_AsksForThemInTheSamePlacesHoweverTheAudioComes(int chunk)
+    {
+        var audio = new SpokenAudio().Silence(1).Say([.. Enumerable.Range(0, 10)]).Silence(1.5).Say(1, 2, 3, 4).Silence(1).Samples;
+        _window.Configure(steps: true, maximumSeconds: 15);
+        var asked = new List<DecodeRequest>();
+        for (var at = 0; at < audio.Length; at += chunk)
+        {
+            Append(audio.AsSpan(at, Math.Min(chunk, audio.Length - at)).ToArray());
+            while (_window.Next(flush: false, stalled: false) is { } request)
+            {
+                if (request.Reason != DecodeReason.Update)
+                {
+                    asked.Add(request);
+                }
+
+                Answer(request);
+            }
+        }
+
+        // Speech from 1 s to 4 s and from 5.4 s to 6.6 s; frames of 32 ms, steps of 0.8 s, pauses of 0.6 s.
+        Assert.Equal(
+            [DecodeReason.Step, DecodeReason.Step, DecodeReason.Step, DecodeReason.Step, DecodeReason.Complete, DecodeReason.Step, DecodeReason.Step, DecodeReason.Complete],
+            asked.Select(request => request.Reason));
+        Assert.All(asked.Take(4).Zip(asked.Skip(1).Take(3)), pair => Assert.Equal(8 * Rate / 10, pair.Second.End - pair.First.End));
+        Assert.All(asked.Take(5), request => Assert.Equal(asked[0].Start, request.Start));
+        Assert.InRange(asked[0].End, 1.75 * Rate, 1.85 * Rate);
+    }
+
+    [Fact]
+    public void SkipSteps_OfAudioThatWaits_LeavesTheLast()
+    {
+        _window.Configure(steps: true, maximumSeconds: 15);
+        Append(new SpokenAudio().Say([.. Enumerable.Range(0, 20)]).Samples);
+        var first = _window.Next(flush: false, stalled: false)!.Value;
+        _window.SkipSteps();
+        var last = _window.Next(flush: false, stalled: false)!.Value;
+        Assert.Equal(DecodeReason.Step, last.Reason);
+        Assert.Equal(0, (last.End - first.End) % (8 * Rate / 10));
+        Assert.InRange(last.End, 6 * Rate - (8 * Rate / 10) + 1, 6 * Rate);
+        _window.MarkStepped(last.End);
+        Assert.Null(_window.Next(flush: false, stalled: false));
+    }
+
+    [Fact]
+    public void MoveStart_InTheMiddleOfSpeech_ForgetsWhatIsFinalAndKeepsTheSteps()
+    {
+        _window.Configure(steps: true, maximumSeconds: 15);
+        Append(new SpokenAudio().Say([.. Enumerable.Range(0, 10)]).Samples);
+        var step = _window.Next(flush: false, stalled: false)!.Value;
+        _window.MarkStepped(step.End);
+        _window.MoveStart(Rate / 2);
+        Assert.Equal(Rate / 2, _window.Start);
+        Assert.Equal(new DecodeRequest(DecodeReason.Step, Rate / 2, step.End + (8 * Rate / 10)), _window.Next(flush: false, stalled: false));
+    }
+
+    [Fact]
+    public void Configure_ForARecognizerWithAShortWindow_CutsBeforeItIsFull()
+    {
+        _window.Configure(steps: false, maximumSeconds: 10);
+        Append(new SpokenAudio().Say([.. Enumerable.Range(0, 50)]).Samples);
+        var request = _window.Next(flush: false, stalled: false)!.Value;
+        Assert.Equal(DecodeReason.Full, request.Reason);
+        Assert.InRange(request.End - request.Start, 6 * Rate, 10 * Rate);
+    }
+
     private static List<(long, long)> Reference(short[] audio)
     {
-        using var window = new SpeechWindow(LiveHarness.ShortPauses(), Rate, new EnergyVoiceActivityDetector(Rate));
+        using var window = new SpeechWindow(LiveHarness.ShortPauses(), Rate, new AdaptiveVoiceActivityDetector(Rate));
         window.Append(audio.Select(sample => sample / 32768f).ToArray());
         List<(long, long)> cuts = [];
         while (window.Next(flush: true, stalled: false) is { } request)
@@ -254,8 +321,8 @@ public sealed class SpeechWindowTests : IDisposable
             case DecodeReason.Update:
                 _window.MarkDecoded(request.End);
                 break;
-            case DecodeReason.Full:
-                _window.Commit(_window.QuietestPoint(request.Start, request.End));
+            case DecodeReason.Step:
+                _window.MarkStepped(request.End);
                 break;
             default:
                 _window.Commit(request.End);

@@ -1,253 +1,396 @@
 import "./style.css";
-import { type HubConnection, HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
+import { explain, EXPORT_FORMATS, getJson, key, saveCaptions, type SessionDescription, sessionPath, succeed, takeKeyFromAddress, ApiError } from "./api";
 import { CaptionsView } from "./captions";
-import { type CaptionUpdate, explain, type PluginStatus, type Readiness, type SessionPosition, type StartSessionRequest } from "./protocol";
-import { AudioSender } from "./sender";
-import { FileSource, MicrophoneSource, SAMPLE_RATE_HZ, type Source } from "./sources";
+import { button, clock, element, onClick } from "./dom";
+import { editSegment } from "./editor";
+import { bindPreferences, remembered } from "./preferences";
+import type { CaptionUpdate, StartSessionRequest } from "./protocol";
+import { SAMPLES } from "./samples";
+import { Scroller } from "./scroller";
+import { type LinkState, LiveSession } from "./session";
+import { SessionsView } from "./sessions";
+import { ClipSource, loudness, microphoneRefusal, microphones, MicrophoneSource, SAMPLE_RATE_HZ, type Source } from "./sources";
+import { askReadiness, isDemo, showSystem } from "./system";
 
-function element<T extends HTMLElement = HTMLElement>(id: string): T {
-  return document.getElementById(id) as T;
+/** The session that this tab speaks in: a reload finds it again. */
+const SPEAKING = "asr.speaking";
+const HUB = "hubs/captions";
+
+const stage = element("stage");
+const lines = element<HTMLOListElement>("lines");
+const start = element<HTMLButtonElement>("start");
+const stop = element<HTMLButtonElement>("stop");
+const language = element<HTMLSelectElement>("language");
+const task = element<HTMLSelectElement>("task");
+const device = element<HTMLSelectElement>("device");
+const file = element<HTMLInputElement>("file");
+const sample = element<HTMLSelectElement>("sample");
+const scroller = new Scroller();
+
+let live: LiveSession | null = null;
+let running: Source | null = null;
+let isReady = false;
+
+const view = new CaptionsView(lines, {
+  hasTimes: true,
+  showsTentative: true,
+  keepParagraphs: 0,
+  onEdit: (update, span) => editSegment(update, span, submitCorrection),
+  onChange: () => {
+    element("empty").hidden = !view.isEmpty;
+    scroller.changed();
+  },
+});
+
+async function submitCorrection(seen: CaptionUpdate, text: string): Promise<void> {
+  if (!live) throw new Error("the session is not open any more: reload the page");
+  view.show(await live.correct({ segmentId: seen.segmentId, sequence: seen.sequence, text }));
+  toast("Corrected for every viewer");
 }
 
-const file = element<HTMLInputElement>("file");
-const language = element<HTMLSelectElement>("language");
-const play = element<HTMLButtonElement>("play");
-const microphone = element<HTMLButtonElement>("microphone");
-const stop = element<HTMLButtonElement>("stop");
-const progress = element<HTMLProgressElement>("progress");
-const message = element("message");
-const view = new CaptionsView(element("captions"), element<HTMLOListElement>("lines"), element("tentative"), element("empty"));
+// ---- what is said about the state
 
-function showConnection(state: "idle" | "live" | "waiting" | "broken" | "ended", text: string): void {
+function showState(state: LinkState, reason?: string): void {
+  const texts: Record<LinkState, string> = {
+    connecting: "connecting…",
+    live: running ? "live" : "watching",
+    lost: "reconnecting…",
+    finishing: "finishing…",
+    ended: "session ended",
+    failed: "stopped",
+  };
+  const colours: Record<LinkState, string> = { connecting: "waiting", live: "live", lost: "waiting", finishing: "live", ended: "ended", failed: "broken" };
   const pill = element("connection");
-  pill.dataset["state"] = state;
-  pill.textContent = text;
+  pill.dataset["state"] = colours[state];
+  pill.textContent = texts[state];
+  pill.title = reason ?? "";
+  document.title = state === "live" ? "● Live captions" : "Live captions";
 }
 
 function showError(error: unknown): void {
-  message.textContent = explain(error);
+  const sentence = explain(error);
+  const message = element("message");
+  message.textContent = sentence.charAt(0).toUpperCase() + sentence.slice(1) + (/[.!?]$/.test(sentence) ? "" : ".");
   message.hidden = false;
 }
 
-/** One session of this page: as speaker (with a source) or as viewer. */
-class Session {
-  private readonly connection: HubConnection;
-  private sender: AudioSender | null = null;
-  private id = "";
-  private lastSequence = 0;
-  private sampleRateHz = SAMPLE_RATE_HZ;
-  private over = false;
-  /** When each chunk was sent: [sample after it, time]. */
-  private readonly sent: [number, number][] = [];
+let toastTimer = 0;
 
-  constructor() {
-    this.connection = new HubConnectionBuilder()
-      .withUrl("hubs/captions")
-      .withAutomaticReconnect({ nextRetryDelayInMilliseconds: (retry) => (retry.elapsedMilliseconds > 120_000 ? null : Math.min(5000, 250 * 2 ** retry.previousRetryCount)) })
-      .configureLogging(LogLevel.Error)
-      .build();
-    this.connection.onreconnecting(() => showConnection("waiting", "connection lost, trying again…"));
-    this.connection.onreconnected(() => void this.resume().catch(showError));
-    this.connection.onclose(() => {
-      if (!this.over) showConnection("broken", "disconnected");
-    });
-  }
-
-  /** Speaks: sends what the source gives until it ends or is stopped, and shows the captions. */
-  async speak(source: Source, request: StartSessionRequest): Promise<void> {
-    await this.connection.start();
-    try {
-      const position = await this.connection.invoke<SessionPosition>("StartSession", { ...request, sampleRateHz: SAMPLE_RATE_HZ });
-      this.id = position.sessionId;
-      showSession(this.id);
-      showConnection("live", "live");
-      const watched = this.watch();
-      const sender = new AudioSender(this.connection, this.id, showAcknowledged, (error) => {
-        showError(error);
-        source.stop();
-      });
-      this.sender = sender;
-      sender.open(position.acknowledgedSamples);
-      await source.start(
-        (pcm) => {
-          sender.push(pcm);
-          this.sent.push([sender.position, performance.now()]);
-        },
-        (share) => (progress.value = share),
-      );
-      await source.ended;
-      showConnection("live", "finishing…");
-      await sender.drained();
-      await this.connection.invoke("EndSession", this.id);
-      await watched;
-    } finally {
-      source.stop();
-      this.over = true;
-      await this.connection.stop();
-    }
-  }
-
-  /** Watches someone else's session until it is over. */
-  async view(id: string): Promise<void> {
-    this.id = id;
-    showSession(id);
-    const session = await fetch(`api/sessions/${encodeURIComponent(id)}`);
-    if (!session.ok) throw new Error(`there is no session '${id}'`);
-    this.sampleRateHz = ((await session.json()) as { sampleRateHz: number }).sampleRateHz;
-    await this.connection.start();
-    showConnection("live", "watching");
-    try {
-      await this.watch();
-    } finally {
-      this.over = true;
-      await this.connection.stop();
-    }
-  }
-
-  private watched: { resolve: () => void; reject: (error: unknown) => void } | null = null;
-
-  private watch(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.watched = { resolve, reject };
-      this.follow();
-    });
-  }
-
-  private follow(): void {
-    this.connection.stream<CaptionUpdate>("WatchCaptions", this.id, this.lastSequence).subscribe({
-      next: (update) => {
-        this.lastSequence = update.sequence;
-        view.show(update, this.sampleRateHz);
-        this.showLatency(update);
-      },
-      complete: () => this.watched?.resolve(),
-      error: (error: unknown) => {
-        // A dropped connection is not the end: `resume` goes on from the last sequence.
-        if (this.connection.state === "Connected" || this.connection.state === "Disconnected") this.watched?.reject(error);
-      },
-    });
-  }
-
-  private async resume(): Promise<void> {
-    showConnection("live", this.sender ? "live" : "watching");
-    if (this.sender) {
-      const position = await this.connection.invoke<SessionPosition>("StartSession", { sessionId: this.id, sampleRateHz: SAMPLE_RATE_HZ });
-      this.sender.open(position.acknowledgedSamples);
-    }
-
-    this.follow();
-  }
-
-  /** Time from the end of an update's last word (of its audio, where there are no words) to now; a viewer cannot know it. */
-  private showLatency(update: CaptionUpdate): void {
-    if (update.state === "corrected" || this.sent.length === 0) return;
-    const end = update.words.length > 0 ? update.words[update.words.length - 1]!.end * SAMPLE_RATE_HZ : update.endSample;
-    const before = this.sent.findLastIndex(([sample]) => sample < end);
-    const chunk = this.sent[Math.min(before + 1, this.sent.length - 1)]!;
-    element(`latency-${update.state}`).textContent = `${((performance.now() - chunk[1]) / 1000).toFixed(1)} s`;
-  }
+function toast(text: string): void {
+  element("toast").textContent = text;
+  window.clearTimeout(toastTimer);
+  toastTimer = window.setTimeout(() => (element("toast").textContent = ""), 3000);
 }
 
-function showAcknowledged(samples: number): void {
-  element("acknowledged").textContent = `${(samples / SAMPLE_RATE_HZ).toFixed(1)} s received`;
-}
+// ---- speaking and watching
 
-function showSession(id: string): void {
-  const link = element<HTMLAnchorElement>("session-link");
-  link.href = `?session=${encodeURIComponent(id)}`;
-  element("session").hidden = false;
-  const downloads = ["vtt", "srt", "txt", "json"].map((format) => {
-    const download = document.createElement("a");
-    download.href = `api/sessions/${encodeURIComponent(id)}/captions.${format}`;
-    download.textContent = format;
-    return download;
+/** When each chunk was handed over: [sample after it, time]. */
+let handedOver: [number, number][] = [];
+
+function newSession(id: string): LiveSession {
+  return new LiveSession(HUB, id, true, {
+    state: showState,
+    update: (update) => {
+      view.show(update);
+      showLatency(update);
+    },
+    restarted: () => view.clear(),
+    acknowledged: (samples) => (element("acknowledged").textContent = clock(samples / SAMPLE_RATE_HZ)),
+    pushed: (pcm, position) => {
+      handedOver.push([position, performance.now()]);
+      if (handedOver.length > 2000) handedOver = handedOver.slice(-1000);
+      showLevel(loudness(pcm));
+      element("running-time").textContent = clock(position / SAMPLE_RATE_HZ);
+      element<HTMLProgressElement>("progress").value = running?.progress ?? 0;
+    },
   });
-  element("downloads").replaceChildren(...downloads.flatMap((download) => [" · ", download]));
 }
 
-let running: Source | null = null;
-let ready = false;
-
-async function caption(source: Source, withProgress: boolean): Promise<void> {
+async function speak(): Promise<void> {
+  element("message").hidden = true;
+  const source = chosenSource();
+  let isBegun = false;
   running = source;
-  message.hidden = true;
-  view.clear("Listening…");
-  progress.hidden = !withProgress;
-  progress.value = 0;
-  refreshButtons();
-  showConnection("waiting", "connecting…");
+  refreshControls();
   try {
-    const request: StartSessionRequest = language.value ? { language: language.value } : {};
-    await new Session().speak(source, request);
-    showConnection("ended", "session ended");
+    await source.open();
+    isBegun = true;
+    void listDevices();
+    if (!resumable) {
+      await live?.close();
+      view.clear();
+      live = newSession("");
+    }
+
+    handedOver = [];
+    keepAwake();
+    const request: StartSessionRequest = { ...(language.value ? { language: language.value } : {}), ...(task.value === "translate" ? { task: "translate" } : {}) };
+    const session = live!;
+    element("figures").hidden = false;
+    await session.speak(source, request, (id) => {
+      sessionStorage.setItem(SPEAKING, id);
+      history.replaceState(null, "", `?session=${encodeURIComponent(id)}${location.hash}`);
+      showShare();
+    });
   } catch (error) {
-    showConnection("broken", "stopped");
     showError(error);
   } finally {
+    source.stop();
     running = null;
-    progress.hidden = true;
-    refreshButtons();
+    if (isBegun) {
+      resumable = false;
+      sessionStorage.removeItem(SPEAKING);
+    }
+
+    showLevel(0);
+    refreshControls();
   }
 }
 
-function refreshButtons(): void {
-  play.disabled = !ready || running !== null || !file.files?.length;
-  microphone.disabled = !ready || running !== null;
-  stop.disabled = running === null;
+/** A session of this tab that a reload interrupted: what is started next goes on with it. */
+let resumable = false;
+
+async function watch(id: string): Promise<void> {
+  element("speak").hidden = true;
+  element("empty").textContent = "Captions appear here as they are spoken.";
+  const description = await getJson<SessionDescription>(sessionPath(id)).catch((error: unknown) => {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    sessionStorage.removeItem(SPEAKING);
+    throw new Error(`there is no session “${id}”: it was deleted, or its host has forgotten it`);
+  });
+  view.sampleRateHz = description.sampleRateHz;
+  resumable = sessionStorage.getItem(SPEAKING) === id && description.state === "active";
+  if (!resumable) sessionStorage.removeItem(SPEAKING);
+  live = newSession(id);
+  showShare();
+  keepAwake();
+  refreshControls();
+  live.finished.catch((error: unknown) => {
+    if (!running) showError(error);
+  });
+  await live.finished.catch(() => {});
+  if (resumable && !running) {
+    resumable = false;
+    refreshControls();
+  }
 }
 
+/** Time from the end of an update's last word (of its audio, where there are no words) to now; a viewer cannot know it. */
+function showLatency(update: CaptionUpdate): void {
+  if (update.state === "corrected" || handedOver.length === 0) return;
+  const end = update.words.length > 0 ? update.words.at(-1)!.end * SAMPLE_RATE_HZ : update.endSample;
+  if (end <= handedOver[0]![0] - SAMPLE_RATE_HZ) return;
+  const chunk = handedOver.find(([sample]) => sample >= end) ?? handedOver.at(-1)!;
+  element(`latency-${update.state}`).textContent = `${((performance.now() - chunk[1]) / 1000).toFixed(1)} s`;
+}
+
+function showLevel(level: number): void {
+  const meter = element("level");
+  meter.style.setProperty("--level", level.toFixed(3));
+  meter.setAttribute("aria-valuenow", String(Math.round(100 * level)));
+}
+
+let wakeLock: WakeLockSentinel | null = null;
+
+/** A phone's screen stays on while captions come; where that is not to be had it does not matter. */
+function keepAwake(): void {
+  if (wakeLock && !wakeLock.released) return;
+  navigator.wakeLock?.request("screen").then((lock) => (wakeLock = lock), () => {});
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible" && wakeLock?.released && live) keepAwake();
+});
+
+// ---- the form
+
+function kind(): string {
+  return document.querySelector<HTMLInputElement>('input[name="source"]:checked')!.value;
+}
+
+function chosenSource(): Source {
+  const audible = element<HTMLInputElement>("audible").checked;
+  switch (kind()) {
+    case "microphone":
+      remembered.set("device", device.value);
+      return new MicrophoneSource(device.value);
+    case "file": {
+      const chosen = file.files![0]!;
+      return new ClipSource(chosen.name, () => chosen.arrayBuffer(), audible);
+    }
+    default: {
+      const clip = SAMPLES[Number(sample.value)]!;
+      return new ClipSource(clip.name, async () => (await succeed(clip.url)).arrayBuffer(), audible);
+    }
+  }
+}
+
+function refreshControls(): void {
+  const source = kind();
+  for (const field of document.querySelectorAll<HTMLElement>("[data-for]")) field.hidden = !field.dataset["for"]!.split(" ").includes(source);
+  const refusal = source === "microphone" ? microphoneRefusal() : null;
+  const refusalText = element("microphone-refusal");
+  refusalText.hidden = refusal === null;
+  refusalText.textContent = refusal ? `No microphone here: ${refusal}.` : "";
+  start.disabled = !isReady || running !== null || refusal !== null || (source === "file" && !file.files?.length);
+  start.textContent = resumable ? "Go on with this session" : "Start captions";
+  element("speak-title").textContent = resumable ? "Your session is still open" : "What shall be captioned?";
+  element("end-own").hidden = !resumable;
+  if (resumable) element("speak").hidden = false;
+  element("language-field").hidden = language.options.length < 3 || resumable;
+  element("task-field").hidden = language.options.length < 3 || resumable;
+
+  const isRunning = running !== null;
+  element("speak").classList.toggle("is-running", isRunning);
+  element("controls").hidden = isRunning;
+  element("speak-title").hidden = isRunning;
+  element("running").hidden = !isRunning;
+  element("progress").hidden = !isRunning || running?.progress === null;
+  element("running-what").textContent = source === "microphone" ? "Microphone" : source === "file" ? (file.files?.[0]?.name ?? "") : (SAMPLES[Number(sample.value)]?.name ?? "");
+  stop.disabled = false;
+}
+
+async function listDevices(): Promise<void> {
+  const chosen = device.value || remembered.get("device") || "";
+  const found = await microphones().catch(() => []);
+  device.replaceChildren(new Option("the browser’s choice", ""), ...found.map((one, index) => new Option(one.label || `microphone ${index + 1}`, one.deviceId)));
+  device.value = chosen;
+  if (device.selectedIndex < 0) device.value = "";
+}
+
+function showShare(): void {
+  element("share").hidden = !live?.sessionId;
+}
+
+function addressOf(path: string): string {
+  return new URL(path, document.baseURI).href;
+}
+
+async function copy(text: string, done: string): Promise<void> {
+  // The clipboard is there on secure pages alone.
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    toast(done);
+  } else {
+    window.prompt("Copy this link:", text);
+  }
+}
+
+// ---- readiness
+
 async function showReadiness(): Promise<void> {
-  const answer = (await (await fetch("health/ready")).json()) as Readiness;
-  element("missing").hidden = answer.status !== 503 || answer.detail === undefined;
-  if (answer.status === "ready") {
-    ready = true;
-    refreshButtons();
-    element("model").textContent = `${answer.model} · ${answer.backend}`;
-    const codes = answer.languages ?? [];
+  const answer = await askReadiness();
+  isReady = answer.status === "ready";
+  element("missing").hidden = isReady;
+  if (isReady) {
+    element("demo").hidden = !isDemo(answer) || sessionStorage.getItem("asr.demo-seen") !== null || element("speak").hidden;
     const names = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" });
-    const options = codes.map((code) => new Option(names.of(code) ?? code, code)).sort((a, b) => a.text.localeCompare(b.text));
-    language.append(...options);
-    language.disabled = codes.length === 0;
+    const codes = answer.languages ?? [];
+    language.append(...codes.map((code) => new Option(names.of(code) ?? code, code)).sort((a, b) => a.text.localeCompare(b.text)));
+    language.value = remembered.get("language") ?? "";
+    if (language.selectedIndex < 0) language.value = "";
+    refreshControls();
     return;
   }
 
-  element("model").textContent = "no model yet";
-  element("missing-reason").textContent = answer.detail ?? "";
-  const plugins = (await (await fetch("api/plugins")).json()) as PluginStatus[];
-  element("missing-plugins").replaceChildren(
-    ...plugins
-      .filter((plugin) => plugin.state !== "loaded")
-      .map((plugin) => {
-        const item = document.createElement("li");
-        item.textContent = `Plugin ${plugin.id} is not loaded: ${plugin.reason ?? plugin.state}${plugin.remedy ? ` — ${plugin.remedy}` : ""}`;
-        return item;
-      }),
-  );
+  element("missing-reason").textContent = answer.detail ?? "The host does not say why.";
+
   // A model that is being loaded is there in a while.
-  window.setTimeout(() => void showReadiness().catch(showError), 3000);
+  window.setTimeout(() => void showReadiness().catch(retryReadiness), 2000);
 }
 
-file.addEventListener("change", refreshButtons);
-play.addEventListener("click", () => {
-  const chosen = file.files?.[0];
-  if (chosen) void caption(new FileSource(chosen, element<HTMLInputElement>("audible").checked), true);
-});
-microphone.addEventListener("click", () => void caption(new MicrophoneSource(), false));
-stop.addEventListener("click", () => running?.stop());
-element("copy").addEventListener("click", () => void navigator.clipboard.writeText(element<HTMLAnchorElement>("session-link").href).catch(showError));
+function retryReadiness(error: unknown): void {
+  element("missing").hidden = false;
+  element("missing-reason").textContent = explain(error);
+  window.setTimeout(() => void showReadiness().catch(retryReadiness), 2000);
+}
 
-void showReadiness().catch(showError);
+// ---- views
+
+const sessionsView = new SessionsView(showError);
+
+function showView(): void {
+  const name = ["sessions", "system"].find((candidate) => location.hash === `#${candidate}`) ?? "captions";
+  for (const candidate of ["captions", "sessions", "system"]) element(`${candidate}-view`).hidden = candidate !== name;
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("nav a")) {
+    if (link.dataset["view"] === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+
+  element("message").hidden = true;
+  if (name === "sessions") sessionsView.show();
+  else sessionsView.hide();
+  if (name === "system") showSystem().catch(showError);
+  if (name === "captions") scroller.changed();
+}
+
+/** One menu is open at a time; a click elsewhere and Escape close it. */
+function bindMenus(): void {
+  const closeOthers = (kept: Element | null): void => {
+    for (const menu of document.querySelectorAll<HTMLDetailsElement>("details.menu[open]")) if (menu !== kept) menu.open = false;
+  };
+  document.addEventListener("click", (event) => closeOthers((event.target as Element).closest("details.menu")));
+  document.addEventListener("keydown", (event) => {
+    const menu = (event.target as Element).closest?.<HTMLDetailsElement>("details.menu[open]");
+    if (event.key !== "Escape" || !menu) return;
+    menu.open = false;
+    menu.querySelector("summary")!.focus();
+  });
+}
+
+takeKeyFromAddress();
+bindPreferences(() => scroller.changed());
+bindMenus();
+sample.append(...SAMPLES.map(({ name }, index) => new Option(name, String(index))));
+element("exports").append(...EXPORT_FORMATS.map((format) => button(format.toUpperCase(), () => saveCaptions(live!.sessionId, format))));
+
+document.addEventListener("failed", (event) => showError((event as CustomEvent).detail));
+for (const input of document.querySelectorAll<HTMLInputElement>('input[name="source"]')) {
+  input.addEventListener("change", () => {
+    refreshControls();
+    if (input.value === "microphone") void listDevices();
+  });
+}
+
+file.addEventListener("change", refreshControls);
+language.addEventListener("change", () => remembered.set("language", language.value));
+element<HTMLFormElement>("controls").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (!start.disabled) void speak();
+});
+stop.addEventListener("click", () => {
+  stop.disabled = true;
+  running?.stop();
+});
+onClick(element<HTMLButtonElement>("end-own"), async () => {
+  await live?.end();
+});
+onClick(element<HTMLButtonElement>("copy-link"), () => copy(addressOf(`?session=${encodeURIComponent(live!.sessionId)}`), "Link copied"));
+onClick(element<HTMLButtonElement>("copy-overlay"), () =>
+  copy(addressOf(`overlay/${encodeURIComponent(live!.sessionId)}?lines=2&size=48&fade=10`) + (key() ? "#key=YOUR-KEY" : ""), "Overlay link copied"),
+);
+element("demo-close").addEventListener("click", () => {
+  sessionStorage.setItem("asr.demo-seen", "yes");
+  element("demo").hidden = true;
+});
+if (document.fullscreenEnabled) {
+  onClick(element<HTMLButtonElement>("full"), async () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen()));
+  document.addEventListener("fullscreenchange", () => (element("full").textContent = document.fullscreenElement ? "Leave full screen" : "Full screen"));
+} else {
+  element("full").hidden = true;
+}
+
+navigator.mediaDevices?.addEventListener("devicechange", () => void listDevices());
+window.addEventListener("hashchange", showView);
+showView();
+refreshControls();
+
 const watched = new URLSearchParams(location.search).get("session");
 if (watched) {
-  element("controls").hidden = true;
-  element("latencies").hidden = true;
-  view.clear("Watching: captions appear here as they are spoken.");
-  showConnection("waiting", "connecting…");
-  new Session().view(watched).then(
-    () => showConnection("ended", "session ended"),
-    (error: unknown) => {
-      showConnection("broken", "stopped");
-      showError(error);
-    },
-  );
+  watch(watched).catch((error: unknown) => {
+    showState("failed");
+    showError(error);
+  });
 }
+
+showReadiness().catch(retryReadiness);

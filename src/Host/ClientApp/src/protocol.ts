@@ -1,5 +1,6 @@
-// The hub's contract; docs/live-protocol.md describes it.
+// The hub's contract, /hubs/captions; docs/live-protocol.md explains it.
 
+/** A word of a caption: seconds since the session's start, confidence 0 to 1. */
 export interface Word {
   text: string;
   start: number;
@@ -7,6 +8,7 @@ export interface Word {
   confidence: number;
 }
 
+/** The newest state of a segment; it replaces every earlier update of that segment. */
 export interface CaptionUpdate {
   sessionId: string;
   segmentId: number;
@@ -39,26 +41,11 @@ export interface Acknowledgement {
   acknowledgedSamples: number;
 }
 
-/** What /health/ready says; `detail` where the host is not ready. */
-export interface Readiness {
-  status: string | number;
-  model?: string;
-  backend?: string;
-  languages?: string[];
-  detail?: string;
-}
-
-export interface PluginStatus {
+export interface Correction {
   id: string;
-  state: string;
-  reason: string | null;
-  remedy: string | null;
-}
-
-/** SignalR puts a sentence of its own before the host's message. */
-export function explain(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const marker = "HubException: ";
-  const at = text.indexOf(marker);
-  return at < 0 ? text : text.slice(at + marker.length);
+  sessionId: string;
+  segmentId: number;
+  sequence: number;
+  text: string;
+  author?: string;
 }

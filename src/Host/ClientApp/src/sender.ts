@@ -1,5 +1,7 @@
-import { type HubConnection, Subject } from "@microsoft/signalr";
-import { type Acknowledgement, explain } from "./protocol";
+import { Subject } from "@microsoft/signalr";
+import { explain } from "./api";
+import type { Hub } from "./hub";
+import type { Acknowledgement } from "./protocol";
 
 /** Unacknowledged audio kept for a connection that comes back: five minutes at 16 kHz. */
 const KEPT_SAMPLES = 5 * 60 * 16000;
@@ -16,49 +18,57 @@ interface Chunk {
 export class AudioSender {
   private readonly chunks: Chunk[] = [];
   private subject: Subject<string> | null = null;
-  private produced = 0;
-  private acknowledged = 0;
+  private produced: number;
+  private acknowledged: number;
   private idle: (() => void) | null = null;
 
+  /** @param start The session's acknowledged samples: where this sender's audio begins. */
   constructor(
-    private readonly connection: HubConnection,
+    private readonly hub: Hub,
     private readonly sessionId: string,
+    start: number,
     private readonly onAcknowledged: (samples: number) => void,
     private readonly onError: (message: string) => void,
-  ) {}
+  ) {
+    this.produced = this.acknowledged = start;
+  }
 
-  /** Samples given so far. */
+  /** Samples of the session given so far. */
   get position(): number {
     return this.produced;
   }
 
   /** Takes the next samples of the session; at most 8,192. */
   push(pcm: Int16Array): void {
-    const chunk = { start: this.produced, pcm };
+    this.chunks.push({ start: this.produced, pcm });
     this.produced += pcm.length;
-    this.chunks.push(chunk);
     if (this.produced - this.acknowledged > KEPT_SAMPLES) {
       this.onError("the connection was away for too long: audio would be lost");
       return;
     }
 
     // What the client is given while the connection is away it fails to send, and says so to nobody.
-    if (this.connection.state === "Connected") this.subject?.next(toBase64(pcm));
+    if (this.hub.isOpen) this.subject?.next(toBase64(pcm));
   }
 
   /** Starts sending, or goes on after a reconnection, at the sample that the host expects. */
   open(acknowledged: number): void {
+    if (acknowledged < this.acknowledged) {
+      this.onError(`the host has lost audio that it had acknowledged (it is at sample ${acknowledged} of ${this.acknowledged})`);
+      return;
+    }
+
     this.settle(acknowledged);
     const subject = new Subject<string>();
     this.subject = subject;
-    this.connection.stream<Acknowledgement>("StreamAudio", this.sessionId, this.acknowledged, subject).subscribe({
+    this.hub.stream<Acknowledgement>("StreamAudio", this.sessionId, this.acknowledged, subject).subscribe({
       next: (item) => this.settle(item.acknowledgedSamples),
       complete: () => this.close(subject),
       error: (error: unknown) => {
         this.close(subject);
 
         // A dropped connection is not an error: `open` is called again when it is back.
-        if (this.connection.state === "Connected") this.onError(explain(error));
+        if (this.hub.isOpen) this.onError(explain(error));
       },
     });
     for (const { start, pcm } of this.chunks) {

@@ -1,4 +1,5 @@
 using System.Numerics;
+using AsrPlatform.Host.Audio;
 
 namespace AsrPlatform.Host.Learning.Synthesis;
 
@@ -19,8 +20,8 @@ internal static class Convolution
             values[i] = new Complex(i < signal.Length ? signal[i] : 0, i < response.Length ? response[i] : 0);
         }
 
-        var roots = Roots(size);
-        Transform(values, roots);
+        var transform = new FourierTransform(size);
+        transform.Apply(values);
         for (var i = 0; i <= size / 2; i++)
         {
             // With z = x + iy: X = (Z[k] + Z*[-k]) / 2, Y = (Z[k] − Z*[-k]) / 2i; the product of two real signals' spectra is symmetric.
@@ -31,7 +32,7 @@ internal static class Convolution
         }
 
         // The inverse is the transform of the conjugate; what comes out is real.
-        Transform(values, roots);
+        transform.Apply(values);
         var result = new float[signal.Length];
         for (var i = 0; i < result.Length; i++)
         {
@@ -39,50 +40,5 @@ internal static class Convolution
         }
 
         return result;
-    }
-
-    private static Complex[] Roots(int size)
-    {
-        var roots = new Complex[Math.Max(1, size / 2)];
-        for (var i = 0; i < roots.Length; i++)
-        {
-            var (sine, cosine) = Math.SinCos(-2 * Math.PI * i / size);
-            roots[i] = new Complex(cosine, sine);
-        }
-
-        return roots;
-    }
-
-    /// <summary>The discrete Fourier transform in place (Cooley and Tukey 1965, radix 2).</summary>
-    private static void Transform(Complex[] values, Complex[] roots)
-    {
-        for (int i = 1, j = 0; i < values.Length; i++)
-        {
-            var bit = values.Length >> 1;
-            for (; (j & bit) != 0; bit >>= 1)
-            {
-                j ^= bit;
-            }
-
-            j ^= bit;
-            if (i < j)
-            {
-                (values[i], values[j]) = (values[j], values[i]);
-            }
-        }
-
-        for (var half = 1; half < values.Length; half <<= 1)
-        {
-            var stride = roots.Length / half;
-            for (var start = 0; start < values.Length; start += 2 * half)
-            {
-                for (var i = 0; i < half; i++)
-                {
-                    var odd = values[start + half + i] * roots[i * stride];
-                    values[start + half + i] = values[start + i] - odd;
-                    values[start + i] += odd;
-                }
-            }
-        }
     }
 }

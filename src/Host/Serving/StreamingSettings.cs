@@ -1,0 +1,42 @@
+using AsrPlatform.Abstractions;
+using AsrPlatform.Whisper.Streaming;
+
+namespace AsrPlatform.Host.Serving;
+
+/// <summary>How streams are recognised.</summary>
+internal sealed record StreamingSettings
+{
+    /// <summary>Names that <see cref="Policy"/> can be.</summary>
+    public static readonly string[] Policies = ["auto", "alignatt", "localagreement", "utterance"];
+
+    /// <summary>
+    /// Which words are final, and when. <c>auto</c>: AlignAtt where the model's alignment heads are known, else LocalAgreement-2; for a
+    /// recogniser that is no Seq2Seq model, whole utterances.
+    /// </summary>
+    public string Policy { get; init; } = "auto";
+
+    /// <summary>See <see cref="AlignAttPolicy"/>.</summary>
+    public TimeSpan HoldBack { get; init; } = TimeSpan.FromSeconds(AlignAttPolicy.DefaultHoldBackSeconds);
+
+    /// <summary>How windows are decoded.</summary>
+    public StreamingOptions Decoding { get; init; } = new();
+
+    /// <summary>Most windows decoded together.</summary>
+    public int MaximumBatch { get; init; } = 16;
+
+    /// <summary>The policy for a recogniser.</summary>
+    /// <param name="hasAttention">Whether it follows the audio with attention.</param>
+    /// <param name="isSeq2Seq">Whether it gives words at all times.</param>
+    /// <exception cref="AsrException">The policy asked for cannot be had.</exception>
+    public Func<IStreamingPolicy> NewPolicy(bool isSeq2Seq, bool hasAttention) => Policy switch
+    {
+        "auto" when !isSeq2Seq => static () => new UtterancePolicy(),
+        "auto" when !hasAttention => static () => new LocalAgreementPolicy(),
+        "auto" => () => new AlignAttPolicy(HoldBack.TotalSeconds),
+        "alignatt" when isSeq2Seq => () => new AlignAttPolicy(HoldBack.TotalSeconds),
+        "alignatt" => throw new AsrException("Live:Policy is alignatt, which needs a Seq2Seq model: use auto, localagreement or utterance"),
+        "localagreement" => static () => new LocalAgreementPolicy(),
+        "utterance" => static () => new UtterancePolicy(),
+        _ => throw new AsrException($"Live:Policy is '{Policy}': use {string.Join(", ", Policies)}"),
+    };
+}

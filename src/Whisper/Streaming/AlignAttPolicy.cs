@@ -1,0 +1,61 @@
+namespace AsrPlatform.Whisper.Streaming;
+
+/// <summary>AlignAtt (arXiv 2305.11408): a word is final when the decoder wrote it while it attended to audio that is not at the end of the window.</summary>
+/// <remarks>
+/// What follows the first word that is not final stays tentative, whatever it attended to. Committed words are forced upon later passes,
+/// so that the text only ever grows.
+/// </remarks>
+/// <param name="holdBackSeconds">Audio at the end of a window that words must not rest on (SimulStreaming: 0.5 s).</param>
+public sealed class AlignAttPolicy(double holdBackSeconds = AlignAttPolicy.DefaultHoldBackSeconds) : IStreamingPolicy
+{
+    /// <summary>SimulStreaming's 25 frames of 20 ms.</summary>
+    public const double DefaultHoldBackSeconds = 0.5;
+
+    /// <summary>Attention that jumps back by more than this has lost its place (SimulStreaming's 200 frames of 20 ms).</summary>
+    private const double MostRewindSeconds = 4;
+
+    /// <inheritdoc />
+    public string Name => "alignatt";
+
+    /// <inheritdoc />
+    public bool CommitsWhileSpeaking => true;
+
+    /// <inheritdoc />
+    public bool ForcesCommitted => true;
+
+    /// <inheritdoc />
+    public IReadOnlyList<StreamWord> Continue(StreamHypothesis hypothesis, IReadOnlyList<StreamWord> committed)
+    {
+        ArgumentNullException.ThrowIfNull(hypothesis);
+        return hypothesis.Words;
+    }
+
+    /// <inheritdoc />
+    public int Settle(IReadOnlyList<StreamWord> continuation, StreamHypothesis hypothesis, double endSeconds, bool isFinal)
+    {
+        ArgumentNullException.ThrowIfNull(continuation);
+        if (isFinal)
+        {
+            return continuation.Count;
+        }
+
+        var latest = double.NegativeInfinity;
+        for (var i = 0; i < continuation.Count; i++)
+        {
+            var word = continuation[i];
+            if (word.Repeats || word.AttendedTo > endSeconds - holdBackSeconds || word.AttendedTo < latest - MostRewindSeconds)
+            {
+                return i;
+            }
+
+            latest = Math.Max(latest, word.AttendedTo);
+        }
+
+        return continuation.Count;
+    }
+
+    /// <inheritdoc />
+    public void Reset()
+    {
+    }
+}
