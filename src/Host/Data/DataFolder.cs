@@ -26,7 +26,14 @@ internal sealed class DataFolder : IDisposable
         Directory = directory;
         _lock = held;
         _isTemporary = isTemporary;
-        Database = Database.Open(Path.Combine(directory, "asrplatform.db"));
+        var database = Path.Combine(directory, "asrplatform.db");
+        if (!File.Exists(database) && !OperatingSystem.IsWindows())
+        {
+            // The folder may be one that others can look into; SQLite's log takes the mode of the database.
+            new FileStream(database, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }).Dispose();
+        }
+
+        Database = Database.Open(database);
     }
 
     public string Directory { get; }

@@ -67,11 +67,15 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
         }
         catch (AsrException error)
         {
-            logger.LogError(error.InnerException, "The audio of session {Session} cannot be kept", id);
+            ReportUnwritable(id, error);
             await folder.Database.WriteAsync(connection => connection.Execute("DELETE FROM session WHERE number = $number", ("$number", number)));
             throw;
         }
     }
+
+    /// <summary>Logs what clients are not told: the cause, with its path.</summary>
+    public void ReportUnwritable(string id, AsrException error) =>
+        logger.LogError(error.InnerException, "Session {Session}: {Reason}", id, error.Message);
 
     /// <summary>Opens an active session to go on with; its file is repaired.</summary>
     /// <exception cref="AsrException">Its file cannot be opened, or the database not be read.</exception>

@@ -1,3 +1,4 @@
+using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Host.Live;
@@ -9,6 +10,7 @@ internal sealed class SessionRecorder : ISessionJournal, IDisposable
 {
     private readonly SessionArchive _archive;
     private readonly SessionAudioFile _audio;
+    private bool _isFailing;
 
     /// <param name="archive">Where captions go.</param>
     /// <param name="record">The session.</param>
@@ -36,7 +38,25 @@ internal sealed class SessionRecorder : ISessionJournal, IDisposable
     /// <summary>Samples kept.</summary>
     public long Samples => _audio.Samples;
 
-    public void AppendAudio(long position, ReadOnlySpan<float> samples) => _audio.Append(position, samples);
+    public void AppendAudio(long position, ReadOnlySpan<float> samples)
+    {
+        try
+        {
+            _audio.Append(position, samples);
+            _isFailing = false;
+        }
+        catch (AsrException error)
+        {
+            // Senders try again and again: one line says it.
+            if (!_isFailing)
+            {
+                _archive.ReportUnwritable(Record.Id, error);
+                _isFailing = true;
+            }
+
+            throw;
+        }
+    }
 
     public int ReadAudio(long position, Span<float> destination) => _audio.Read(position, destination);
 

@@ -475,7 +475,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
                     var position = Open(_archive.Reopen(record), recognizer).Position;
                     _logger.LogInformation("Session {Session} goes on at sample {Sample}", record.Id, position.AcknowledgedSamples);
                 }
-                catch (AsrException error)
+                catch (Exception error)
                 {
                     _logger.LogError(error, "Session {Session} cannot go on", record.Id);
                 }
@@ -528,7 +528,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             recorder.Close();
             await _archive.CloseAsync(recorder.Record.Number, state, goesOn ? null : description.Error, recorder.Samples, description.LastSequence);
         }
-        catch (AsrException error)
+        catch (Exception error)
         {
             // The database has it as active: it goes on at the next start.
             _logger.LogError(error, "The end of session {Session} cannot be kept", session.Id);

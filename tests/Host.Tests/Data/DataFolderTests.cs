@@ -60,8 +60,10 @@ public sealed class DataFolderTests : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Unix permissions");
         var inner = Path.Combine(_folder, "new");
-        DataFolder.Open(inner, TimeProvider.System).Dispose();
-        Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(inner) & (UnixFileMode)0b111_111);
+        const UnixFileMode Others = (UnixFileMode)0b111_111;
+        using var folder = DataFolder.Open(inner, TimeProvider.System);
+        Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(inner) & Others);
+        Assert.All(["asrplatform.db", "asrplatform.db-wal"], file => Assert.Equal(UnixFileMode.None, File.GetUnixFileMode(Path.Combine(inner, file)) & Others));
     }
 
     [Fact]
