@@ -17,6 +17,15 @@ run() {
 }
 
 if [ -x eng/build-client.sh ]; then say "the page"; run eng/build-client.sh; fi
+if [ "${1:-}" = --tests ]; then
+  # OpenAI's client, which the tests drive the host with.
+  locked=$(cat tests/Browser/package.json tests/Browser/package-lock.json | sha256sum)
+  if [ "$(cat tests/Browser/node_modules/.locked 2>/dev/null || true)" != "$locked" ]; then
+    say "npm packages of the tests"
+    run npm --prefix tests/Browser ci --no-progress --loglevel=error
+    echo "$locked" >tests/Browser/node_modules/.locked
+  fi
+fi
 say "the solution (artifacts/build.log)"
 if [ "${1:-}" = --tests ]; then
   run dotnet build AsrPlatform.sln -v minimal -nologo

@@ -1,104 +1,232 @@
-// Uses the page as a person does, in headless Chromium, and prints what it shows, as JSON:
-//   node tests/Browser/page.mjs --url http://127.0.0.1:5080 --wav FILE [--screenshots FOLDER]
-// The file is captioned to its end, then the session's link is opened as another viewer would. tests/Host.Tests/Live/PageTests.cs judges.
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+// Uses the page as people do, in headless Chromium, and prints what it shows, as JSON. tests/Host.Tests/Live/PageTests.cs judges.
+//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|refusal --url http://127.0.0.1:5080 --wav FILE [--screenshots FOLDER]
+import { createServer, connect } from "node:net";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { attempt, Chromium } from "./chromium.mjs";
 
-// A WebSocket for Node.js 20: the one that the SignalR client brings.
-const page = createRequire(new URL("../../src/Host/ClientApp/package.json", import.meta.url));
-const WebSocket = createRequire(page.resolve("@microsoft/signalr"))("ws");
+const { values: options } = parseArgs({
+  options: { scenario: { type: "string" }, url: { type: "string" }, wav: { type: "string" }, screenshots: { type: "string" } },
+});
+// Chromium opens no path that has "..".
+const wav = resolve(options.wav ?? "");
+const tabs = [];
+const ENDED = `/ended|stopped/.test(document.getElementById("connection").textContent)`;
+const READY = `document.getElementById("missing").hidden && !document.getElementById("start").disabled`;
+const OVERLAY = `document.getElementById("lines").innerText.trim()`;
 
-const { values: options } = parseArgs({ options: { url: { type: "string" }, wav: { type: "string" }, screenshots: { type: "string" } } });
-const profile = mkdtempSync(join(tmpdir(), "asr-page-"));
-const flags = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--window-size=1100,800",
-  "--remote-debugging-port=0", `--user-data-dir=${profile}`,
-];
-const chromium = spawn("/usr/bin/chromium", [...flags, "about:blank"], { stdio: "ignore" });
-try {
-  const browser = await connect();
-  await browser.call("Page.navigate", { url: options.url });
-  await browser.until(`!document.getElementById("microphone").disabled`, "the host is ready");
-  await browser.screenshot("start");
-  await browser.choose("#file", options.wav);
-  await browser.evaluate(`document.getElementById("play").click()`);
-  await browser.until(`document.getElementById("tentative").textContent !== ""`, "a tentative caption");
-  const tentative = await browser.evaluate(`document.getElementById("tentative").textContent`);
-  await browser.screenshot("tentative");
-  await browser.until(`/ended|stopped/.test(document.getElementById("connection").textContent)`, "the end of the session");
-  await browser.screenshot("end");
-  const speaker = await browser.shown();
-  const link = await browser.evaluate(`document.getElementById("session-link").href`);
-
-  await browser.call("Page.navigate", { url: link });
-  await browser.until(`/ended|stopped/.test(document.getElementById("connection").textContent)`, "the end of the viewing");
-  await browser.screenshot("viewer");
-  console.log(JSON.stringify({ tentative, speaker, viewer: await browser.shown(), errors: browser.errors }));
-} finally {
-  const gone = new Promise((resolve) => chromium.once("exit", resolve));
-  chromium.kill();
-  await gone;
-  rmSync(profile, { recursive: true, force: true });
+/** A file is captioned to its end over a connection that breaks in the middle; then its link is opened as another viewer would. */
+async function file() {
+  const proxy = await Proxy.to(options.url);
+  try {
+    const speaker = await open(proxy.url);
+    await speaker.until(`document.getElementById("missing").hidden`, "the host is ready");
+    await choose(speaker, "file");
+    await speaker.choose("#file", wav);
+    await speaker.until(READY, "the file is chosen");
+    await speaker.click("#start");
+    await speaker.until(`document.querySelector(".segment.tentative:not([hidden])")?.textContent !== undefined`, "a tentative caption");
+    const tentative = await speaker.evaluate(`document.querySelector("#lines").innerText`);
+    await speaker.screenshot("file");
+    const cuts = proxy.cut();
+    await speaker.until(ENDED, "the end of the session");
+    const link = await speaker.evaluate(`location.href`);
+    const viewer = await open(link);
+    await viewer.until(ENDED, "the end of the viewing");
+    return { tentative, cuts, speaker: await shown(speaker), viewer: await shown(viewer) };
+  } finally {
+    proxy.close();
+  }
 }
 
-/** The browser's first page, over its debugging protocol. */
-async function connect() {
-  const port = await attempt("Chromium's debugging port", () => readFileSync(join(profile, "DevToolsActivePort"), "utf8").split("\n")[0]);
-  const target = await attempt("Chromium's page", async () =>
-    (await (await fetch(`http://127.0.0.1:${port}/json`)).json()).find((candidate) => candidate.type === "page"),
-  );
-  const socket = new WebSocket(target.webSocketDebuggerUrl);
-  await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
-  const waiting = new Map();
-  const errors = [];
-  let calls = 0;
-  socket.on("message", (data) => {
-    const message = JSON.parse(data);
-    if (message.id) waiting.get(message.id)(message);
-    else if (message.method === "Runtime.exceptionThrown") errors.push(message.params.exceptionDetails.exception?.description ?? message.params.exceptionDetails.text);
-    else if (message.method === "Log.entryAdded" && message.params.entry.level === "error") errors.push(`${message.params.entry.text} ${message.params.entry.url ?? ""}`);
-  });
-  const call = (method, params = {}) =>
-    new Promise((resolve, reject) => {
-      waiting.set(++calls, (message) => (message.error ? reject(new Error(`${method}: ${message.error.message}`)) : resolve(message.result)));
-      socket.send(JSON.stringify({ id: calls, method, params }));
-    });
-  const evaluate = async (expression) => (await call("Runtime.evaluate", { expression, returnByValue: true })).result.value;
-  for (const domain of ["Runtime", "Log", "Page", "DOM"]) await call(`${domain}.enable`);
-  return {
-    call,
-    evaluate,
-    errors,
-    until: (expression, what) => attempt(what, () => evaluate(expression)),
-    choose: async (selector, path) => {
-      const { root } = await call("DOM.getDocument");
-      const { nodeId } = await call("DOM.querySelector", { nodeId: root.nodeId, selector });
-      await call("DOM.setFileInputFiles", { nodeId, files: [path] });
-    },
-    screenshot: async (name) => {
-      if (options.screenshots) writeFileSync(join(options.screenshots, `${name}.png`), Buffer.from((await call("Page.captureScreenshot")).data, "base64"));
-    },
-    shown: async () => JSON.parse(await evaluate(`JSON.stringify({
-      lines: [...document.querySelectorAll("#lines li span")].map((line) => line.textContent),
-      tentative: document.getElementById("tentative").textContent,
-      connection: document.getElementById("connection").textContent,
-      message: document.getElementById("message").textContent,
-    })`)),
+/** The microphone, with a viewer, an overlay, a reload of the speaker's page, and a correction by the viewer. */
+async function microphone() {
+  const speaker = await open(options.url);
+  await speaker.until(`document.getElementById("missing").hidden`, "the host is ready");
+  await choose(speaker, "microphone");
+  await speaker.until(READY, "the microphone can be used");
+  await speaker.click("#start");
+  await speaker.until(`new URLSearchParams(location.search).has("session")`, "the session");
+  const link = await speaker.evaluate(`location.href`);
+  const id = new URL(link).searchParams.get("session");
+  const viewer = await open(link);
+  const overlay = await open(new URL(`overlay/${id}`, options.url).href);
+  await speaker.until(`document.querySelector(".segment.tentative:not([hidden])") !== null`, "a tentative caption");
+  const level = await speaker.until(`Number(document.getElementById("level").style.getPropertyValue("--level")) > 0.2`, "the level");
+  await speaker.screenshot("microphone");
+  await speaker.until(`document.querySelector(".segment.committed:not([hidden])") !== null`, "a committed caption");
+  await viewer.until(`document.querySelector(".segment.committed:not([hidden])") !== null`, "a committed caption at the viewer");
+  await overlay.until(`${OVERLAY} !== ""`, "the overlay's text");
+
+  // Its user reloads: the captions are there again, and the session goes on.
+  const before = await shown(speaker);
+  const acknowledgedBefore = (await session(id)).acknowledgedSamples;
+  await speaker.call("Page.reload");
+  await speaker.until(`document.readyState === "complete" && !document.getElementById("end-own").hidden`, "the offer to go on");
+  await speaker.until(`document.querySelector(".segment.committed:not([hidden])") !== null`, "the captions after the reload");
+  const reloaded = await shown(speaker);
+  await speaker.screenshot("reloaded");
+  await choose(speaker, "microphone");
+  await speaker.until(READY, "the host is ready again");
+  await speaker.click("#start");
+  await attempt("audio after the reload", async () => (await session(id)).acknowledgedSamples > acknowledgedBefore + 8000);
+
+  // The viewer corrects, everybody sees it.
+  await viewer.click(".segment.committed");
+  await viewer.until(`document.activeElement.tagName === "TEXTAREA"`, "the editor");
+  await viewer.evaluate(`document.activeElement.select()`);
+  await viewer.type("A text that a person gave.");
+  await viewer.screenshot("correcting");
+  await viewer.press("Enter");
+  const corrected = `document.querySelector(".segment.corrected")?.textContent.trim()`;
+  const seen = {};
+  for (const [name, tab] of Object.entries({ viewer, speaker, overlay })) seen[name] = await tab.until(corrected, `the correction at the ${name}`);
+  await viewer.screenshot("corrected");
+
+  await speaker.click("#stop");
+  for (const tab of [speaker, viewer]) await tab.until(ENDED, "the end of the session");
+  await speaker.screenshot("end");
+  return { id, level, before, reloaded, corrected: seen, speaker: await shown(speaker), viewer: await shown(viewer) };
+}
+
+/** A clip of the page's own, and what an overlay of its session shows. */
+async function overlay() {
+  const speaker = await open(options.url);
+  await speaker.until(READY, "the host is ready");
+  await speaker.click("#start");
+  await speaker.until(`new URLSearchParams(location.search).has("session")`, "the session");
+  const id = await speaker.evaluate(`new URLSearchParams(location.search).get("session")`);
+  const tab = await open(new URL(`overlay/${id}?lines=2&size=40&color=ffee00&outline=black&align=left`, options.url).href);
+  await tab.until(`${OVERLAY} !== ""`, "the overlay's text");
+  await tab.screenshot("overlay");
+  return { overlaid: await overlaid(tab) };
+}
+
+/** A clip of the page's own, then the other views, on a phone: nothing is wider than the screen. */
+async function sample() {
+  const tab = await open(options.url);
+  await tab.size(360, 740, true);
+  await tab.until(READY, "the host is ready");
+  const widths = {};
+  const measure = async (name) => {
+    widths[name] = await tab.evaluate(`document.documentElement.scrollWidth`);
+    await tab.screenshot(`phone-${name}`);
   };
+  await measure("start");
+  await tab.click("#start");
+  await tab.until(`document.getElementById("running-time").textContent >= "0:04"`, "four seconds of the clip");
+  await measure("running");
+  await tab.until(ENDED, "the end of the session");
+  await tab.evaluate(`document.querySelector("#stage .menu").open = true`);
+  await measure("menu");
+  const id = await tab.evaluate(`new URLSearchParams(location.search).get("session")`);
+  await tab.evaluate(`location.hash = "sessions"`);
+  await tab.until(`document.querySelector("#sessions li") !== null`, "the list of sessions");
+  await measure("sessions");
+  const listed = await tab.evaluate(`document.querySelector("#sessions li").innerText`);
+  await tab.evaluate(`location.hash = "system"`);
+  await tab.until(`document.querySelector("#plugins li") !== null`, "the plugins");
+  await measure("system");
+  const system = await tab.evaluate(`document.getElementById("system-view").innerText`);
+  return { widths, session: await session(id), listed, system, shown: await shown(tab) };
 }
 
-/** Tries for a minute: the machine may be busy. */
-async function attempt(what, action) {
-  for (let i = 0; i < 600; i++) {
-    const result = await Promise.resolve().then(action).catch(() => undefined);
-    if (result) return result;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+/** Nobody grants the microphone: the page says what to do, and starts no session. */
+async function refusal() {
+  const tab = await open(options.url);
+  await tab.until(READY, "the host is ready");
+  await choose(tab, "microphone");
+  await tab.click("#start");
+  await tab.until(`!document.getElementById("message").hidden`, "a message");
+  const refused = await shown(tab);
+  await tab.screenshot("refused");
+  const sessions = (await (await fetch(new URL("api/sessions", options.url))).json()).length;
+  return { refused, sessions, canStart: await tab.evaluate(`!document.getElementById("start").disabled`) };
+}
+
+/** How an overlay looks. */
+function overlaid(overlay) {
+  return overlay.evaluate(`(() => {
+    const box = document.getElementById("box");
+    return {
+      text: ${OVERLAY},
+      background: getComputedStyle(document.documentElement).backgroundColor + getComputedStyle(document.body).backgroundColor,
+      overflow: getComputedStyle(document.documentElement).overflow,
+      colour: getComputedStyle(document.querySelector(".segment")).color,
+      align: getComputedStyle(box).textAlign,
+      lines: Math.round(box.clientHeight / (1.3 * parseFloat(getComputedStyle(box).fontSize))),
+    };
+  })()`);
+}
+
+async function open(url) {
+  const tab = await browser.open(url);
+  tabs.push(tab);
+  return tab;
+}
+
+function choose(tab, source) {
+  return tab.evaluate(`document.querySelector('input[name="source"][value="${source}"]').click()`);
+}
+
+async function session(id) {
+  return (await fetch(new URL(`api/sessions/${id}`, options.url))).json();
+}
+
+async function shown(tab) {
+  return JSON.parse(await tab.evaluate(`JSON.stringify({
+    segments: [...document.querySelectorAll("#lines .segment:is(.committed, .corrected):not([hidden])")].map((segment) => segment.textContent.trim()),
+    tentative: [...document.querySelectorAll("#lines .segment.tentative:not([hidden])")].map((segment) => segment.textContent.trim()),
+    connection: document.getElementById("connection")?.textContent,
+    message: document.getElementById("message")?.textContent,
+  })`));
+}
+
+/** Stands between browser and host, so that the connections between them can be cut. */
+class Proxy {
+  static async to(url) {
+    const { hostname, port } = new URL(url);
+    const proxy = new Proxy();
+    proxy.sockets = new Set();
+    proxy.server = createServer((client) => {
+      const host = connect({ host: hostname, port: Number(port) });
+      for (const socket of [client, host]) {
+        proxy.sockets.add(socket);
+        socket.on("error", () => {}).on("close", () => {
+          proxy.sockets.delete(socket);
+          client.destroy();
+          host.destroy();
+        });
+      }
+      client.pipe(host).pipe(client);
+    });
+    await new Promise((resolve) => proxy.server.listen(0, "127.0.0.1", resolve));
+    proxy.url = `http://127.0.0.1:${proxy.server.address().port}/`;
+    return proxy;
   }
 
-  throw new Error(`waited in vain for ${what}`);
+  /** Cuts what is connected; how many connections that were. */
+  cut() {
+    const cut = this.sockets.size / 2;
+    for (const socket of this.sockets) socket.resetAndDestroy();
+    return cut;
+  }
+
+  close() {
+    this.cut();
+    this.server.close();
+  }
+}
+
+const scenarios = { file, microphone, overlay, sample, refusal };
+const browser = await Chromium.start({ microphone: options.scenario === "refusal" ? undefined : wav, screenshots: options.screenshots });
+try {
+  const report = await scenarios[options.scenario]();
+  console.log(JSON.stringify({ ...report, errors: tabs.flatMap((tab) => tab.errors) }));
+} catch (error) {
+  for (const tab of tabs) console.error(JSON.stringify(await shown(tab).catch(String)), tab.errors);
+  await tabs[0]?.screenshot("failed");
+  throw error;
+} finally {
+  await browser.stop();
 }

@@ -12,9 +12,7 @@ internal static class ApiEndpoints
         app.MapGet("/health/ready", Ready);
         app.MapSessions();
         app.MapGet("/api/plugins", (PluginCatalog plugins) => plugins.Statuses);
-        app.MapGet("/v1/models", Models);
         app.MapFallback("/api/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}."));
-        app.MapFallback("/v1/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}."));
     }
 
     private static IResult Ready(ModelHost model)
@@ -26,15 +24,6 @@ internal static class ApiEndpoints
                 snapshot.Reason ?? "The model is being loaded.",
                 statusCode: StatusCodes.Status503ServiceUnavailable,
                 title: snapshot.Status == ModelStatus.Loading ? "Loading" : "Not ready");
-    }
-
-    /// <summary>The shape of OpenAI's list of models; the active one is all there is.</summary>
-    private static IResult Models(ModelHost model)
-    {
-        object[] data = model.Snapshot is { Info: { } info, ReadyAt: { } readyAt }
-            ? [new { id = info.Name, @object = "model", created = readyAt.ToUnixTimeSeconds(), owned_by = "local" }]
-            : [];
-        return Results.Json(new { @object = "list", data });
     }
 
     private static IResult NotFound(string detail) => Results.Problem(detail, statusCode: StatusCodes.Status404NotFound);

@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Api.OpenAi;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Serving;
@@ -53,6 +54,7 @@ internal static class HostApplication
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.AddSingleton(plugins);
         builder.Services.AddLive(model, builder.Configuration);
+        builder.Services.AddOpenAi(builder.Configuration);
         builder.Services.AddProblemDetails();
         builder.Services.AddExceptionHandler<AsrExceptionHandler>();
 
@@ -67,6 +69,7 @@ internal static class HostApplication
         });
         app.MapLive();
         app.MapApi();
+        app.MapOpenAi();
         MapPage(app);
         return app;
     }

@@ -87,6 +87,13 @@ public sealed class AudioFile : IAudioSource, IDisposable
         }
     }
 
+    /// <summary>Opens a file under another name for messages. The caller disposes it.</summary>
+    internal static AudioFile Open(string path, string name) => new(path, name, isTemporary: false, "ffmpeg");
+
+    /// <summary>Copies a stream to a temporary file and opens that; the stream stays the caller's, who disposes the file.</summary>
+    /// <exception cref="AsrException">It cannot be read, is empty, or is no audio.</exception>
+    internal static AudioFile Open(Stream stream, string name) => Spool(stream, name, "ffmpeg");
+
     internal static AudioFile Open(string path, Func<Stream> standardInput, string ffmpeg = "ffmpeg")
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

@@ -10,6 +10,16 @@ internal sealed class FfmpegStream : Stream
 {
     private const int MaxErrorLength = 2000;
 
+    /// <summary>
+    /// The formats that hold their own media. What is left out names other files to open (playlists, manifests, scripts), or is none
+    /// (devices, raw samples, pictures, subtitles): a file that somebody sent must not read others of this machine.
+    /// </summary>
+    private const string Formats =
+        "aa,aac,ac3,acm,act,adx,aea,aiff,amr,amrnb,amrwb,ape,apc,asf,asf_o,ast,au,avi,bfstm,brstm,caf,codec2,dsf,dsicin,dss,dts,dtshd,dv,eac3,"
+        + "epaf,flac,flv,g729,gsm,gxf,iff,ilbc,ircam,ivf,ivr,kux,live_flv,loas,lvf,m4v,matroska,mlp,mmf,mov,mp3,mpc,mpc8,mpeg,mpegts,mtaf,mxf,"
+        + "nistsphere,nsv,nut,ogg,oma,paf,pva,pvf,qcp,rf64,rm,rso,s337m,sbc,sds,sol,sox,spdif,swf,tak,truehd,tta,vag,voc,vpk,vqf,w64,wav,wsaud,"
+        + "wsvqa,wtv,wv,wve,xa,xwma";
+
     private readonly Process _process;
     private readonly Stream _output;
     private readonly string _name;
@@ -73,10 +83,10 @@ internal sealed class FfmpegStream : Stream
             CreateNoWindow = true,
         };
 
-        // Files only: a playlist must not make it fetch anything. Only the first audio track; its own rate and channels.
+        // Files only, nothing from a network. Only the first audio track; its own rate and channels.
         string[] arguments =
         [
-            "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-i", "file:" + Path.GetFullPath(path),
+            "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-format_whitelist", Formats, "-i", "file:" + Path.GetFullPath(path),
             "-map", "0:a:0", "-f", "wav", "-rf64", "never", "-bitexact", "-c:a", "pcm_f32le", "pipe:1",
         ];
         foreach (var argument in arguments)

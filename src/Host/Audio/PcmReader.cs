@@ -98,8 +98,8 @@ internal sealed class PcmReader : IAudioReader
     private static float[] G711Table(Func<byte, int> decode) =>
         [.. Enumerable.Range(0, 256).Select(code => decode((byte)code) / 32768f)];
 
-    /// <summary>ITU-T G.711: sign, 3 bits of exponent, 4 of mantissa, even bits inverted.</summary>
-    private static int FromALaw(byte code)
+    /// <summary>The 16-bit sample of an A-law code. ITU-T G.711: sign, 3 bits of exponent, 4 of mantissa, even bits inverted.</summary>
+    internal static int FromALaw(byte code)
     {
         code ^= 0x55;
         var exponent = (code >> 4) & 7;
@@ -108,8 +108,8 @@ internal sealed class PcmReader : IAudioReader
         return (code & 0x80) != 0 ? value : -value;
     }
 
-    /// <summary>ITU-T G.711: all bits inverted, sign, 3 bits of exponent, 4 of mantissa, a bias of 33 (132 at 16 bits).</summary>
-    private static int FromMuLaw(byte code)
+    /// <summary>The 16-bit sample of a µ-law code. ITU-T G.711: all bits inverted, sign, 3 bits of exponent, 4 of mantissa, a bias of 33 (132 at 16 bits).</summary>
+    internal static int FromMuLaw(byte code)
     {
         code = (byte)~code;
         var value = ((((code & 15) << 3) + 132) << ((code >> 4) & 7)) - 132;

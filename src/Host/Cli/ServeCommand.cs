@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net.Sockets;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Api;
+using AsrPlatform.Host.Api.Https;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Serving;
@@ -15,20 +16,19 @@ internal static class ServeCommand
     public static Command Create()
     {
         var urls = new Option<string>("--urls") { Description = "addresses to listen on, separated by ;", HelpName = "URLS", DefaultValueFactory = _ => "http://127.0.0.1:5080" };
+        var https = new HttpsOptions();
         var model = new ModelOptions();
         var command = new Command("serve", "Hosts live captions: the SignalR hub, the HTTP API and the page.");
         command.Options.Add(urls);
+        https.AddTo(command);
         model.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var request = model.Read(parsed);
-            if (parsed.GetValue(urls)!.Contains("https:", StringComparison.OrdinalIgnoreCase))
-            {
-                throw new AsrException("--urls: this host speaks http; for https put a reverse proxy before it");
-            }
-
             var builder = HostApplication.CreateBuilder([new("urls", parsed.GetValue(urls))]);
-            builder.Configuration["DataDirectory"] = DataDirectory.Resolve(parsed.GetValue(model.DataDirectory));
+            var data = DataDirectory.Resolve(parsed.GetValue(model.DataDirectory));
+            builder.Configuration["DataDirectory"] = data;
+            https.Apply(parsed, builder, data, TimeProvider.System);
             await using var plugins = model.Plugins.Load(parsed);
             await RunAsync(HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken)), cancellationToken);
             return 0;

@@ -19,6 +19,9 @@ internal sealed record StartSessionRequest
 
     /// <summary>An adapter's id; <c>active</c> or left out: whatever is active; <c>none</c>: the base model.</summary>
     public string? Adapter { get; init; }
+
+    /// <summary>Text that the model is told precedes the audio, such as names that will be said; at most 4000 characters.</summary>
+    public string? Prompt { get; init; }
 }
 
 /// <summary>Where a session stands: what a sender and a viewer resume from.</summary>
@@ -85,4 +88,6 @@ internal sealed record SessionDescription
 /// <param name="SampleRateHz">Samples per second of the audio that is sent.</param>
 /// <param name="Language">Language code, or null to detect it.</param>
 /// <param name="Task">Transcribe or translate.</param>
-internal sealed record SessionSettings(int SampleRateHz, string? Language, TranscriptionTask Task, string? Adapter = null);
+/// <param name="Adapter">The adapter; null for the recogniser's choice.</param>
+/// <param name="Prompt">Text that the model is told precedes the audio; null for none.</param>
+internal sealed record SessionSettings(int SampleRateHz, string? Language, TranscriptionTask Task, string? Adapter = null, string? Prompt = null);

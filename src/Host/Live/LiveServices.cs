@@ -53,7 +53,8 @@ internal static class LiveServices
         app.Use((context, next) =>
         {
             // Browsers apply no same-origin rule to WebSockets: without this any page could drive a host on localhost.
-            if (context.Request.Path.StartsWithSegments("/hubs", StringComparison.OrdinalIgnoreCase)
+            if ((context.Request.Path.StartsWithSegments("/hubs", StringComparison.OrdinalIgnoreCase)
+                    || context.Request.Path.StartsWithSegments("/v1", StringComparison.OrdinalIgnoreCase))
                 && context.Request.Headers.Origin.FirstOrDefault() is { } origin
                 && !IsSameOrigin(origin, context.Request)
                 && !allowed.Contains(origin, StringComparer.OrdinalIgnoreCase))

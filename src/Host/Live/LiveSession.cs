@@ -1031,6 +1031,7 @@ internal sealed class LiveSession : IAsyncDisposable
                     Language = session.Settings.Language ?? session._stream.Language,
                     Task = session.Settings.Task,
                     Adapter = session.Settings.Adapter,
+                    Prompt = session.Settings.Prompt,
                     IsFinal = request.Reason is DecodeReason.Complete or DecodeReason.Full,
                 };
             }

@@ -18,8 +18,13 @@ namespace AsrPlatform.Host.Live;
 /// </remarks>
 internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
 {
-    private const int LowestSampleRateHz = 8_000;
-    private const int HighestSampleRateHz = 192_000;
+    /// <summary>Lowest rate of a session's audio: a telephone's.</summary>
+    public const int LowestSampleRateHz = 8_000;
+
+    /// <summary>Highest rate of a session's audio.</summary>
+    public const int HighestSampleRateHz = 192_000;
+
+    private const int LongestPrompt = 4000;
     private const int LongestId = 64;
     private const int MostNames = 10;
 
@@ -80,7 +85,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">It cannot be started; the message says why.</exception>
     public async Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken)
     {
-        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter);
+        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter, request.Prompt);
         if (request.SessionId is { } id)
         {
             RequireId(id);
@@ -617,6 +622,11 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         if (request.Language is { } language && recognizer.Languages.Count > 0 && !recognizer.Languages.Contains(language, StringComparer.Ordinal))
         {
             throw new AsrException($"the model {recognizer.Name} does not know the language '{Shown(language)}'; it knows {string.Join(", ", recognizer.Languages.Take(MostNames))}{(recognizer.Languages.Count > MostNames ? ", …" : "")}");
+        }
+
+        if (request.Prompt is { Length: > LongestPrompt })
+        {
+            throw new AsrException($"a prompt may have {LongestPrompt} characters at most");
         }
 
         if (request.Adapter is not (null or "active" or "none") && !recognizer.Adapters.Contains(request.Adapter, StringComparer.Ordinal))

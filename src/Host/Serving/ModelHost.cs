@@ -67,15 +67,24 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
         return await _scheduler!.DecodeAsync(ticket, cancellationToken);
     }
 
+    /// <inheritdoc cref="TranscribeAsync(IAudioSource, TranscriptionOptions, Action{TranscriptionProgress}, CancellationToken)"/>
+    public Task<TranscriptionResult> TranscribeAsync(IAudioSource audio, TranscriptionOptions options, CancellationToken cancellationToken) =>
+        TranscribeAsync(audio, options, progress: null, cancellationToken);
+
     /// <summary>Transcribes on the recogniser's thread when no stream is in need of it. The audio is borrowed until the task ends.</summary>
+    /// <param name="audio">The audio, at the recogniser's sample rate.</param>
+    /// <param name="options">How.</param>
+    /// <param name="progress">Told each finished segment, on the recogniser's thread: it must not block. May be null.</param>
+    /// <param name="cancellationToken">Stops between two decoding steps.</param>
     /// <exception cref="AsrException">There is no recogniser, or it refused the audio or an option.</exception>
     public async Task<TranscriptionResult> TranscribeAsync(
         IAudioSource audio,
         TranscriptionOptions options,
+        Action<TranscriptionProgress>? progress,
         CancellationToken cancellationToken)
     {
         await ReadyAsync(cancellationToken);
-        return await _scheduler!.TranscribeAsync(audio, options, cancellationToken);
+        return await _scheduler!.TranscribeAsync(audio, options, progress, cancellationToken);
     }
 
     public Task StartAsync(CancellationToken cancellationToken)

@@ -48,9 +48,18 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
 
     /// <summary>Transcribes a file when its turn comes. The audio is borrowed until the task ends.</summary>
     /// <exception cref="OperationCanceledException">The token was cancelled, or the thread is being stopped.</exception>
-    public Task<TranscriptionResult> TranscribeAsync(IAudioSource audio, TranscriptionOptions options, CancellationToken cancellationToken)
+    public Task<TranscriptionResult> TranscribeAsync(IAudioSource audio, TranscriptionOptions options, CancellationToken cancellationToken) =>
+        TranscribeAsync(audio, options, progress: null, cancellationToken);
+
+    /// <summary>Transcribes a file when its turn comes, and tells its segments on the recogniser's thread. The audio is borrowed until the task ends.</summary>
+    /// <exception cref="OperationCanceledException">The token was cancelled, or the thread is being stopped.</exception>
+    public Task<TranscriptionResult> TranscribeAsync(
+        IAudioSource audio,
+        TranscriptionOptions options,
+        Action<TranscriptionProgress>? progress,
+        CancellationToken cancellationToken)
     {
-        var request = new FileRequest(audio, options, cancellationToken);
+        var request = new FileRequest(audio, options, progress, cancellationToken);
         Enqueue(() => _files.Enqueue(request));
         return request.Result.Task;
     }
@@ -299,7 +308,7 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
         public TaskCompletionSource<StreamHypothesis?> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
-    private sealed class FileRequest(IAudioSource audio, TranscriptionOptions options, CancellationToken cancellationToken)
+    private sealed class FileRequest(IAudioSource audio, TranscriptionOptions options, Action<TranscriptionProgress>? progress, CancellationToken cancellationToken)
     {
         public TaskCompletionSource<TranscriptionResult> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -309,7 +318,12 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
             {
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stop);
                 either.Token.ThrowIfCancellationRequested();
-                Result.SetResult(recognizer.Transcribe(audio, options, betweenWindows is null ? null : _ => betweenWindows(), either.Token));
+                Action<TranscriptionProgress> between = told =>
+                {
+                    progress?.Invoke(told);
+                    betweenWindows?.Invoke();
+                };
+                Result.SetResult(recognizer.Transcribe(audio, options, progress is null && betweenWindows is null ? null : between, either.Token));
             }
             catch (OperationCanceledException error)
             {

@@ -65,6 +65,7 @@ internal static class StreamingEngines
                 Language = pass.Language,
                 Task = pass.Task,
                 Adapter = pass.Adapter,
+                InitialPrompt = pass.Prompt,
                 WordTimestamps = true,
                 ConditionOnPreviousText = false,
                 TemperatureIncrementOnFallback = pass.IsFinal ? FinalTemperatureIncrement : null,

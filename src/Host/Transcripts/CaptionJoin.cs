@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions.Captions;
+using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Host.Transcripts;
 
@@ -24,6 +25,9 @@ internal static class CaptionJoin
         sampleRateHz,
         static (cue, next) => cue.Text.Length + 1 + next.Text.Length <= CueCharacters && next.End - cue.Start <= CueSeconds);
 
+    /// <summary>What stands between the text before a caption and the caption's: a space, where its language writes any.</summary>
+    public static string Separator(CaptionUpdate caption) => WhisperTokenizer.WritesSpaces(caption.Language ?? "en") ? " " : "";
+
     private static IEnumerable<SubtitleCue> Join(IEnumerable<CaptionUpdate> captions, int sampleRateHz, Func<SubtitleCue, SubtitleCue, bool> fits)
     {
         SubtitleCue? open = null;
@@ -33,7 +37,7 @@ internal static class CaptionJoin
             var next = new SubtitleCue(caption.StartSample / (double)sampleRateHz, caption.EndSample / (double)sampleRateHz, caption.Text);
             if (open is { } cue && caption.StartSample == end && fits(cue, next))
             {
-                open = new SubtitleCue(cue.Start, next.End, $"{cue.Text} {next.Text}");
+                open = new SubtitleCue(cue.Start, next.End, cue.Text + Separator(caption) + next.Text);
             }
             else
             {

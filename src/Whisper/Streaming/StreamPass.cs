@@ -14,6 +14,9 @@ public sealed record StreamPass
     /// <summary>Text tokens of what was said before the window. Not used with a model that never learnt to be given any.</summary>
     public IReadOnlyList<int> Previous { get; init; } = [];
 
+    /// <summary>Text that the speaker's own is told to follow, such as names that will be said; null for none. Used with any model: somebody asked for it.</summary>
+    public string? Prompt { get; init; }
+
     /// <summary>Language code, or null to detect it.</summary>
     public string? Language { get; init; }
 

@@ -110,7 +110,12 @@ public sealed class StreamingDecoder
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pass.Samples.Length, most, nameof(pass));
         var (name, number) = _adapters?.Invoke(pass.Adapter) ?? ("base", IMultiAdapterModel.NoAdapter);
         var positions = _input.Model.Info.MaxTargetPositions;
-        var previous = UsesPreviousText ? pass.Previous.Skip(Math.Max(0, pass.Previous.Count - (positions / 4))).ToArray() : [];
+        var prompt = pass.Prompt is { Length: > 0 } text ? _tokenizer.EncodePrompt(text)[1..] : [];
+        var said = UsesPreviousText ? pass.Previous : [];
+
+        // The prompt stays as it is; of what was said before, the newest fits beside it.
+        prompt = [.. prompt.TakeLast(positions / 4)];
+        int[] previous = [.. prompt, .. said.TakeLast((positions / 4) - prompt.Length)];
         return new Row
         {
             Pass = pass,

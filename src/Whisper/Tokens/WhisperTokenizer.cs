@@ -305,7 +305,8 @@ public sealed class WhisperTokenizer : ITokenizer
     }
 
     /// <summary>Whether words of a language stand between spaces.</summary>
-    internal static bool WritesSpaces(string language) => !LanguagesWithoutSpaces.Contains(WhisperLanguages.FindCode(language));
+    /// <param name="language">A code or name such as <c>en</c>.</param>
+    public static bool WritesSpaces(string language) => !LanguagesWithoutSpaces.Contains(WhisperLanguages.FindCode(language));
 
     /// <summary>The bytes that a token stands for; none for an id outside of the vocabulary.</summary>
     internal ReadOnlySpan<byte> BytesOf(int id) =>

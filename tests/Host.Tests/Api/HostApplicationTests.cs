@@ -104,7 +104,6 @@ public sealed class HostApplicationTests : IAsyncLifetime
     [InlineData("api/sessions/nobody")]
     [InlineData("api/sessions/nobody/captions.vtt")]
     [InlineData("api/nothing")]
-    [InlineData("v1/nothing")]
     public async Task Get_WhatIsNotThere_IsAProblem(string path)
     {
         using var response = await _http.GetAsync(path, Cancelled);

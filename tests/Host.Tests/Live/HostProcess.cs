@@ -7,6 +7,8 @@ namespace AsrPlatform.Host.Tests.Live;
 /// <summary><c>asr serve</c> in a process of its own, on a free port.</summary>
 internal sealed class HostProcess : IAsyncDisposable
 {
+    private const string Prefix = "captions at ";
+
     private readonly Process _process;
     private readonly StringBuilder _errors;
 
@@ -46,10 +48,12 @@ internal sealed class HostProcess : IAsyncDisposable
         };
         process.BeginErrorReadLine();
         var first = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
-        const string Prefix = "captions at ";
         Assert.True(first?.StartsWith(Prefix, StringComparison.Ordinal), $"The host said '{first}' and {errors}");
-        return new HostProcess(process, errors, first![Prefix.Length..].Split(' ')[0], data);
+        return new HostProcess(process, errors, AddressIn(first!), data);
     }
+
+    /// <summary>The next address that it prints.</summary>
+    public async Task<string> ReadUrlAsync() => AddressIn((await _process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken))!);
 
     /// <summary>Asks it to stop, as Ctrl-C does; its exit code.</summary>
     public async Task<int> StopAsync()
@@ -60,6 +64,8 @@ internal sealed class HostProcess : IAsyncDisposable
         await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
         return _process.ExitCode;
     }
+
+    private static string AddressIn(string line) => line[Prefix.Length..].Split(' ')[0];
 
     public async ValueTask DisposeAsync()
     {

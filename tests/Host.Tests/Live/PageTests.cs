@@ -3,30 +3,114 @@ using AsrPlatform.Tests;
 
 namespace AsrPlatform.Host.Tests.Live;
 
-/// <summary>The page in a real browser, over a host with a real model.</summary>
+/// <summary>The page in a real browser, over a host with a real model; tests/Browser/page.mjs acts and reports.</summary>
 public sealed class PageTests
 {
     private const string Text = "The quick brown fox jumps over the lazy dog.";
+    private const string Correction = "A text that a person gave.";
 
     [Fact]
-    public async Task Page_GivenAFile_CaptionsItForItsUserAndForAViewer()
+    public async Task Page_GivenAFile_CaptionsItOverABrokenConnectionForItsUserAndForAViewer()
+    {
+        var report = await RunAsync("file");
+        Assert.NotEqual("", (string)report["tentative"]!);
+        Assert.InRange((int)report["cuts"]!, 1, 20);
+        foreach (var page in new[] { report["speaker"]!, report["viewer"]! })
+        {
+            AssertEnded(page);
+            Assert.Equal([Text], Strings(page["segments"]));
+        }
+    }
+
+    [Fact]
+    public async Task Page_WithAMicrophone_CaptionsItGoesOnAfterAReloadAndShowsACorrectionToEverybody()
+    {
+        var report = await RunAsync("microphone");
+        Assert.True((bool)report["level"]!);
+
+        // What was committed is there again after the reload.
+        var before = Strings(report["before"]!["segments"]);
+        Assert.NotEmpty(before);
+        Assert.Equal(before, Strings(report["reloaded"]!["segments"]).Take(before.Length));
+        Assert.Equal(new[] { Correction, Correction, Correction }, new[] { "viewer", "speaker", "overlay" }.Select(page => (string)report["corrected"]![page]!));
+
+        // Speaker and viewer agree on everything, and nothing was lost or said twice.
+        AssertEnded(report["speaker"]!);
+        AssertEnded(report["viewer"]!);
+        Assert.Equal(Strings(report["speaker"]!["segments"]), Strings(report["viewer"]!["segments"]));
+        Assert.Equal(Correction, Strings(report["speaker"]!["segments"])[0]);
+        Assert.True(Strings(report["speaker"]!["segments"]).Length >= before.Length);
+    }
+
+    [Fact]
+    public async Task Overlay_WithAQuery_ShowsCaptionsAsItSaysOnATransparentGround()
+    {
+        var overlay = (await RunAsync("overlay"))["overlaid"]!;
+        Assert.NotEqual("", (string)overlay["text"]!);
+        Assert.Equal("rgba(0, 0, 0, 0)rgba(0, 0, 0, 0)", (string)overlay["background"]!);
+        Assert.Equal("hidden", (string)overlay["overflow"]!);
+        Assert.Equal("rgb(255, 238, 0)", (string)overlay["colour"]!);
+        Assert.Equal("left", (string)overlay["align"]!);
+        Assert.Equal(2, (int)overlay["lines"]!);
+    }
+
+    [Fact]
+    public async Task Page_OnAPhone_PlaysASampleClipAndIsNeverWiderThanTheScreen()
+    {
+        var report = await RunAsync("sample");
+        Assert.Equal(["start", "running", "menu", "sessions", "system"], report["widths"]!.AsObject().Select(width => width.Key));
+        Assert.All(report["widths"]!.AsObject(), width => Assert.Equal(360, (int)width.Value!));
+
+        // The whole clip was heard: 8.68 s at 16 kHz.
+        Assert.InRange((long)report["session"]!["acknowledgedSamples"]!, 138_000, 140_000);
+        Assert.Equal("session ended", (string)report["shown"]!["connection"]!);
+        Assert.Contains("ended", (string)report["listed"]!, StringComparison.Ordinal);
+        Assert.Contains("micro", (string)report["system"]!, StringComparison.Ordinal);
+        Assert.Contains("whisper-torch", (string)report["system"]!, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Page_WhenTheMicrophoneIsRefused_SaysWhatToDoAndStartsNoSession()
+    {
+        var report = await RunAsync("refusal");
+        Assert.StartsWith("The microphone was refused: allow it", (string)report["refused"]!["message"]!, StringComparison.Ordinal);
+        Assert.Equal(0, (int)report["sessions"]!);
+        Assert.True((bool)report["canStart"]!);
+    }
+
+    [Fact]
+    public async Task Worklet_GivenTonesAtADevicesRate_ResamplesThemWithoutClicksOrAliases()
+    {
+        LiveHostTests.RequireBuilt();
+        var report = JsonNode.Parse(await LiveHostTests.RunNodeAsync(["tests/Browser/resampler.mjs"]))!;
+        foreach (var rate in report.AsArray())
+        {
+            Assert.InRange((double)rate!["errorDecibels"]!, -400, -60);
+            Assert.InRange((double)rate["aliasDecibels"]!, -400, -60);
+            Assert.Equal((long)rate["expectedSamples"]!, (double)rate["samples"]!, 100.0);
+        }
+    }
+
+    private static async Task<JsonNode> RunAsync(string scenario)
     {
         var wav = Fixtures.Path("audio/fox.wav");
         var model = Fixtures.Path("micro");
         LiveHostTests.RequireBuilt("/usr/bin/chromium", "artifacts/app/wwwroot/index.html");
         await using var host = await HostProcess.StartAsync("--model", model);
-        var report = JsonNode.Parse(await LiveHostTests.RunNodeAsync(["tests/Browser/page.mjs", "--url", host.Url, "--wav", wav]))!;
+        var report = JsonNode.Parse(await LiveHostTests.RunNodeAsync(["tests/Browser/page.mjs", "--scenario", scenario, "--url", host.Url, "--wav", wav]))!;
 
-        Assert.NotEqual("", (string)report["tentative"]!);
-        foreach (var page in new[] { report["speaker"]!, report["viewer"]! })
-        {
-            Assert.Equal("session ended", (string)page["connection"]!);
-            Assert.Equal("", (string)page["message"]!);
-            Assert.Equal(Text, (string)page["lines"]!.AsArray().Single()!);
-            Assert.Equal("", (string)page["tentative"]!);
-        }
-
-        // While the model is being loaded the page asks again and again whether it is there; that answer is an error to the browser.
-        Assert.All(report["errors"]!.AsArray(), error => Assert.Contains("health/ready", (string)error!, StringComparison.Ordinal));
+        // While the model is being loaded the page asks again and again whether it is there; that answer is an error to the browser. A
+        // connection that is cut is one as well.
+        Assert.All(Strings(report["errors"]), error => Assert.Matches("health/ready|ERR_(CONNECTION|EMPTY)|WebSocket", error));
+        return report;
     }
+
+    private static void AssertEnded(JsonNode page)
+    {
+        Assert.Equal("session ended", (string)page["connection"]!);
+        Assert.Equal("", (string)page["message"]!);
+        Assert.Empty(page["tentative"]!.AsArray());
+    }
+
+    private static string[] Strings(JsonNode? list) => [.. list!.AsArray().Select(item => (string)item!)];
 }

@@ -1,4 +1,4 @@
-import { type HubConnection, HubConnectionBuilder, HubConnectionState, type IStreamResult, LogLevel } from "@microsoft/signalr";
+import { type HubConnection, HubConnectionBuilder, HubConnectionState, LogLevel } from "@microsoft/signalr";
 import { askForKey, explain, key } from "./api";
 import { wait } from "./dom";
 
@@ -10,6 +10,15 @@ export interface HubListener {
   opened(): void;
   /** The connection is lost, or was not there at all; it is tried again. */
   lost(reason: string): void;
+}
+
+export interface StreamListener<T> {
+  next(item: T): void;
+  complete(): void;
+  /** The connection is gone, and the stream with it. */
+  dropped(): void;
+  /** The host ended it with an error. */
+  failed(error: unknown): void;
 }
 
 /** A connection to the hub that is tried for ever, until it is closed. */
@@ -49,8 +58,16 @@ export class Hub {
     }
   }
 
-  stream<T>(method: string, ...parameters: unknown[]): IStreamResult<T> {
-    return this.connection.stream<T>(method, ...parameters);
+  /** Follows a stream of the hub. A dropped connection is no failure: the listener's `opened` is called when it is back. */
+  follow<T>(method: string, parameters: unknown[], listener: StreamListener<T>): void {
+    this.connection.stream<T>(method, ...parameters).subscribe({
+      next: listener.next,
+      complete: listener.complete,
+      error: (error: unknown) => {
+        // The client ends its streams first and then says that it is disconnected.
+        queueMicrotask(() => (this.isOpen ? listener.failed(error) : listener.dropped()));
+      },
+    });
   }
 
   async close(): Promise<void> {

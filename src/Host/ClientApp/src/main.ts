@@ -216,13 +216,19 @@ function chosenSource(): Source {
       return new MicrophoneSource(device.value);
     case "file": {
       const chosen = file.files![0]!;
-      return new ClipSource(chosen.name, () => chosen.arrayBuffer(), audible);
+      return new ClipSource(chosen.name, () => bytesOf(chosen), audible);
     }
     default: {
       const clip = SAMPLES[Number(sample.value)]!;
       return new ClipSource(clip.name, async () => (await succeed(clip.url)).arrayBuffer(), audible);
     }
   }
+}
+
+function bytesOf(chosen: File): Promise<ArrayBuffer> {
+  return chosen.arrayBuffer().catch(() => {
+    throw new Error(`${chosen.name} cannot be read: it was moved, changed or is not yours to read; choose it again`);
+  });
 }
 
 function refreshControls(): void {

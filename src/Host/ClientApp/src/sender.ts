@@ -61,14 +61,13 @@ export class AudioSender {
     this.settle(acknowledged);
     const subject = new Subject<string>();
     this.subject = subject;
-    this.hub.stream<Acknowledgement>("StreamAudio", this.sessionId, this.acknowledged, subject).subscribe({
+    this.hub.follow<Acknowledgement>("StreamAudio", [this.sessionId, this.acknowledged, subject], {
       next: (item) => this.settle(item.acknowledgedSamples),
       complete: () => this.close(subject),
-      error: (error: unknown) => {
+      dropped: () => this.close(subject),
+      failed: (error) => {
         this.close(subject);
-
-        // A dropped connection is not an error: `open` is called again when it is back.
-        if (this.hub.isOpen) this.onError(explain(error));
+        this.onError(explain(error));
       },
     });
     for (const { start, pcm } of this.chunks) {

@@ -127,7 +127,7 @@ export class LiveSession {
     if (this.isFollowing || this.isOver) return;
     this.isFollowing = true;
     const after = this.lastSequence;
-    this.hub.stream<CaptionUpdate>("WatchCaptions", this.id, after).subscribe({
+    this.hub.follow<CaptionUpdate>("WatchCaptions", [this.id, after], {
       next: (update) => {
         this.lastSequence = Math.max(this.lastSequence, update.sequence);
         this.listener.update(update);
@@ -138,11 +138,9 @@ export class LiveSession {
         this.listener.state("ended");
         this.settle.resolve();
       },
-      error: (error: unknown) => {
+      dropped: () => (this.isFollowing = false),
+      failed: (error) => {
         this.isFollowing = false;
-
-        // A dropped connection is not the end: `resume` goes on from the last sequence.
-        if (!this.hub.isOpen) return;
         if (this.lastSequence === 0 || this.lastSequence !== after) {
           this.fail(error);
           return;

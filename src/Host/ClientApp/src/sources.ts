@@ -38,7 +38,8 @@ export class ClipSource implements Source {
   }
 
   async open(): Promise<void> {
-    this.decoded = await this.context.decodeAudioData(await this.read()).catch(() => {
+    const bytes = await this.read();
+    this.decoded = await this.context.decodeAudioData(bytes).catch(() => {
       throw new Error(`${this.name} holds no audio that this browser can read`);
     });
   }

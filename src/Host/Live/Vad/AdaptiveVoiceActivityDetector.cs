@@ -45,10 +45,10 @@ internal sealed class AdaptiveVoiceActivityDetector : IVoiceActivityDetector
     private const double EndShare = 0.7;
 
     /// <summary>What is so much quieter than the loudest of the last seconds is somebody else, or an echo.</summary>
-    private const double BackgroundDecibels = 22;
+    private const double BackgroundDecibels = 20;
 
     /// <summary>As <see cref="BackgroundDecibels"/>, within speech: words fade.</summary>
-    private const double EndBackgroundDecibels = 26;
+    private const double EndBackgroundDecibels = 22;
 
     /// <summary>The loudest is forgotten by so much a second.</summary>
     private const double LoudestDecay = 1.5;
