@@ -74,18 +74,10 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
         var config = WhisperConfig.Load(directory);
         var generation = GenerationConfig.Load(directory, config);
         var features = LogMelExtractor.Of(PreprocessorConfig.Load(directory, config));
-        var tokenizer = WhisperTokenizer.Load(directory);
+        var tokenizer = WhisperTokenizer.Load(directory, config);
         var model = backend.Load(options, cancellationToken);
         try
         {
-            // Listed tokens that the model lacks are harmless; the start of the timestamps shows whether the vocabulary is the model's.
-            if (tokenizer.TimestampBegin >= model.Info.VocabularySize)
-            {
-                throw new AsrException(
-                    $"{directory}: the tokenizer's timestamps start at {tokenizer.TimestampBegin}, but the model has {model.Info.VocabularySize} tokens: "
-                    + "take the tokenizer files of the same checkpoint.");
-            }
-
             var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
             return new WhisperRecognizer(name, new WhisperDecoderInput(model, features, tokenizer, config, generation), decoders ?? DefaultDecoders);
         }

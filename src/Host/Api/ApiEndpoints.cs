@@ -1,4 +1,5 @@
 using AsrPlatform.Host.Plugins;
+using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
 
 namespace AsrPlatform.Host.Api;
@@ -8,20 +9,22 @@ internal static class ApiEndpoints
 {
     public static void MapApi(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/health/live", () => Results.Json(new { status = "live" }));
-        app.MapGet("/health/ready", Ready);
+        app.MapGet("/health/live", () => Results.Json(new { status = "live" })).AllowAnyone();
+        app.MapGet("/health/ready", Ready).AllowAnyone();
         app.MapSessions();
-        app.MapGet("/api/plugins", (PluginCatalog plugins) => plugins.Statuses);
-        app.MapFallback("/api/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}."));
+        app.MapGet("/api/plugins", (PluginCatalog plugins) => plugins.Statuses).RequireRole(Role.Viewer);
+        app.MapFallback("/api/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}.")).RequireRole(Role.Viewer);
     }
 
-    private static IResult Ready(ModelHost model)
+    /// <summary>Whoever is unknown learns whether there is a model, not which.</summary>
+    private static IResult Ready(ModelHost model, HttpContext context)
     {
         var snapshot = model.Snapshot;
+        var isKnown = Caller.Of(context) is not null;
         return snapshot.Info is { } info
-            ? Results.Json(new { status = "ready", model = info.Name, backend = info.Backend, adapter = info.AdapterVersion, languages = info.Languages, sampleRateHz = info.SampleRateHz })
+            ? !isKnown ? Results.Json(new { status = "ready" }) : Results.Json(new { status = "ready", model = info.Name, backend = info.Backend, adapter = info.AdapterVersion, languages = info.Languages, sampleRateHz = info.SampleRateHz })
             : Results.Problem(
-                snapshot.Reason ?? "The model is being loaded.",
+                snapshot.Reason is null ? "The model is being loaded." : isKnown ? snapshot.Reason : "There is no model: ask with an API key, or see the host's log.",
                 statusCode: StatusCodes.Status503ServiceUnavailable,
                 title: snapshot.Status == ModelStatus.Loading ? "Loading" : "Not ready");
     }

@@ -1,11 +1,15 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Api.OpenAi;
+using AsrPlatform.Host.Diagnostics;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
+using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
+using AsrPlatform.Host.Settings;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.Extensions.FileProviders;
 using Microsoft.Extensions.Logging.Console;
+using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Api;
 
@@ -16,31 +20,27 @@ internal static class HostApplication
     public static string PageDirectory { get; } = Path.Combine(AppContext.BaseDirectory, "wwwroot");
 
     /// <summary>A builder with the host's configuration and logs (on stderr: stdout is the verbs').</summary>
-    /// <param name="settings">Configuration that wins over files and environment.</param>
-    public static WebApplicationBuilder CreateBuilder(IEnumerable<KeyValuePair<string, string?>>? settings = null)
+    /// <param name="settings">What the command line says; wins over files and environment.</param>
+    /// <param name="dataDirectory">The data folder; null for none, and so no keys.</param>
+    /// <param name="configurationFile">The file of settings that is named; null for none.</param>
+    /// <exception cref="AsrException">A file of settings cannot be read.</exception>
+    public static WebApplicationBuilder CreateBuilder(
+        IEnumerable<KeyValuePair<string, string?>>? settings = null,
+        string? dataDirectory = null,
+        string? configurationFile = null)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
         {
             ContentRootPath = AppContext.BaseDirectory,
             ApplicationName = "asr",
         });
-        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
-        {
-            ["Logging:LogLevel:Default"] = "Information",
-            ["Logging:LogLevel:Microsoft"] = "Warning",
-            ["Logging:LogLevel:System"] = "Warning",
-
-            // The hub logs what is a defect, once; this would log what clients do wrong, with a stack trace each.
-            ["Logging:LogLevel:Microsoft.AspNetCore.SignalR.Internal.DefaultHubDispatcher"] = "None",
-
-            // What stops the start is told in one line by the verb.
-            ["Logging:LogLevel:Microsoft.Extensions.Hosting.Internal.Host"] = "None",
-        });
-        builder.Configuration.AddEnvironmentVariables("ASR_");
-        builder.Configuration.AddInMemoryCollection(settings ?? []);
+        HostConfiguration.Apply(builder.Configuration, dataDirectory, configurationFile, settings ?? []);
         builder.Logging.ClearProviders();
-        builder.Logging.AddSimpleConsole(options => options.SingleLine = true);
-        builder.Services.Configure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Logging.AddConsole();
+
+        // The builder's own defaults set a formatter in code, which would win.
+        var formatter = builder.Configuration["Logging:Console:FormatterName"];
+        builder.Services.PostConfigure<ConsoleLoggerOptions>(options => options.FormatterName = formatter);
         return builder;
     }
 
@@ -48,6 +48,7 @@ internal static class HostApplication
     /// <param name="builder">From <see cref="CreateBuilder"/>.</param>
     /// <param name="plugins">The plugins; stay the caller's.</param>
     /// <param name="model">Loads the recogniser.</param>
+    /// <exception cref="OptionsValidationException">Settings cannot be used; the message lists them all.</exception>
     public static WebApplication Build(WebApplicationBuilder builder, PluginCatalog plugins, RecognizerFactory model)
     {
         // Ctrl-C is the command line's to handle: sessions are flushed before the server stops.
@@ -55,22 +56,23 @@ internal static class HostApplication
         builder.Services.AddSingleton(plugins);
         builder.Services.AddLive(model, builder.Configuration);
         builder.Services.AddOpenAi(builder.Configuration);
+        builder.Services.AddSecurity(builder.Configuration);
+        builder.Services.AddSettings<TelemetryOptions>(builder.Configuration, TelemetryOptions.Section);
+        builder.Services.AddHostedService<MetricsExport>();
         builder.Services.AddProblemDetails();
-        builder.Services.AddExceptionHandler<AsrExceptionHandler>();
+        builder.Services.AddExceptionHandler<ErrorAnswers>();
 
+        // Before anything reads one of them.
+        SettingsCheck.Require(builder.Services, builder.Configuration);
         var app = builder.Build();
+        app.UseSecurityHeaders();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
-        app.Use(static (context, next) =>
-        {
-            context.Response.Headers.XContentTypeOptions = "nosniff";
-            context.Response.Headers["Referrer-Policy"] = "no-referrer";
-            return next(context);
-        });
+        MapPage(app);
+        app.UseAccessControl();
         app.MapLive();
         app.MapApi();
         app.MapOpenAi();
-        MapPage(app);
         return app;
     }
 
@@ -78,7 +80,7 @@ internal static class HostApplication
     {
         if (!File.Exists(Path.Combine(PageDirectory, "index.html")))
         {
-            app.MapGet("/", () => Results.Problem("The page is not built: run eng/build-client.sh.", statusCode: StatusCodes.Status404NotFound));
+            app.MapGet("/", () => Results.Problem("The page is not built: run eng/build-client.sh.", statusCode: StatusCodes.Status404NotFound)).AllowAnyone();
             return;
         }
 
@@ -99,11 +101,8 @@ internal static class HostApplication
             FileProvider = files,
             OnPrepareResponse = static prepared =>
             {
-                var headers = prepared.Context.Response.Headers;
-                headers.ContentSecurityPolicy = "default-src 'self'; frame-ancestors 'none'";
-
                 // Assets carry a hash of their content in their name, the page itself does not.
-                headers.CacheControl = prepared.File.Name == "index.html" ? "no-cache" : "public, max-age=31536000, immutable";
+                prepared.Context.Response.Headers.CacheControl = prepared.File.Name == "index.html" ? "no-cache" : "public, max-age=31536000, immutable";
             },
         });
     }
@@ -116,21 +115,24 @@ internal static class HostApplication
     }
 
     /// <summary>Errors that the caller can act on are answered with their message.</summary>
-    private sealed class AsrExceptionHandler(IProblemDetailsService problems) : IExceptionHandler
+    private sealed class ErrorAnswers(IOptions<LimitOptions> limits) : IExceptionHandler
     {
         public async ValueTask<bool> TryHandleAsync(HttpContext context, Exception exception, CancellationToken cancellationToken)
         {
-            if (exception is not AsrException)
+            switch (exception)
             {
-                return false;
+                case AsrException:
+                    await Refusal.WriteAsync(context, StatusCodes.Status400BadRequest, "invalid_request", exception.Message);
+                    return true;
+                case BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge }:
+                    await Refusal.WriteAsync(context, StatusCodes.Status413PayloadTooLarge, "too_large", $"the request's body is larger than {limits.Value.BodyBytes} bytes, the most that Limits:BodyBytes allows");
+                    return true;
+                case BadHttpRequestException bad:
+                    await Refusal.WriteAsync(context, bad.StatusCode, "bad_request", bad.Message);
+                    return true;
+                default:
+                    return false;
             }
-
-            context.Response.StatusCode = StatusCodes.Status400BadRequest;
-            return await problems.TryWriteAsync(new ProblemDetailsContext
-            {
-                HttpContext = context,
-                ProblemDetails = { Status = StatusCodes.Status400BadRequest, Detail = exception.Message },
-            });
         }
     }
 }

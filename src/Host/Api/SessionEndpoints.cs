@@ -1,5 +1,6 @@
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Transcripts;
 using Microsoft.Net.Http.Headers;
 
@@ -15,14 +16,16 @@ internal static class SessionEndpoints
 
     public static void MapSessions(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/api/sessions", List);
+        app.MapGet("/api/sessions", List).RequireRole(Role.Viewer);
         app.MapGet("/api/sessions/{id}", (string id, LiveSessionStore sessions) =>
-            sessions.Describe(id) is { } session ? Results.Json(session) : NoSession(id));
-        app.MapPost("/api/sessions/{id}/end", EndAsync);
+            sessions.Describe(id) is { } session ? Results.Json(session) : NoSession(id)).RequireRole(Role.Viewer);
+        app.MapPost("/api/sessions/{id}/end", EndAsync).RequireRole(Role.Speaker);
         app.MapDelete("/api/sessions/{id}", async (string id, LiveSessionStore sessions, CancellationToken cancellationToken) =>
-            await sessions.DeleteAsync(id, cancellationToken) ? Results.NoContent() : NoSession(id));
-        app.MapGet("/api/sessions/{id}/captions.{format}", Captions);
-        app.MapGet("/api/sessions/{id}/audio.wav", Audio);
+            await sessions.DeleteAsync(id, cancellationToken) ? Results.NoContent() : NoSession(id)).RequireRole(Role.Admin);
+        app.MapGet("/api/sessions/{id}/captions.{format}", Captions).RequireRole(Role.Viewer);
+
+        // Whoever may only watch gets the words, not the voice.
+        app.MapGet("/api/sessions/{id}/audio.wav", Audio).RequireRole(Role.Corrector);
     }
 
     /// <summary>The newest first. A page that is full names the next one in its Link header.</summary>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using AsrPlatform.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Cli;
 
@@ -33,12 +34,22 @@ internal static class CommandLine
             return await parsed.InvokeAsync(new InvocationConfiguration
             {
                 EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = parsed.CommandResult.Command.Name == TrainCommand.Name ? TrainCommand.StopTimeout : TimeSpan.FromSeconds(30),
+                ProcessTerminationTimeout = parsed.CommandResult.Command.Name switch
+                {
+                    TrainCommand.Name => TrainCommand.StopTimeout,
+                    ServeCommand.Name => ServeCommand.StopTimeout,
+                    _ => TimeSpan.FromSeconds(30),
+                },
             });
         }
         catch (AsrException error)
         {
             await Console.Error.WriteLineAsync($"asr: {error.Message}");
+            return 1;
+        }
+        catch (OptionsValidationException error)
+        {
+            await Console.Error.WriteLineAsync($"asr: the settings cannot be used: {string.Join(" ", error.Failures)}");
             return 1;
         }
         catch (OperationCanceledException)
@@ -70,6 +81,7 @@ internal static class CommandLine
         TrainCommand.Create(),
         EvaluateCommand.Create(),
         SynthesizeCommand.Create(),
+        KeysCommand.Create(),
         ModelsCommand.Create(),
         AdaptersCommand.Create(),
         ExportCommand.Create(),

@@ -15,6 +15,7 @@ internal static class InspectCommand
         command.Subcommands.Add(InspectTokens.Create());
         command.Subcommands.Add(InspectNormalize.Create());
         command.Subcommands.Add(InspectWer.Create());
+        command.Subcommands.Add(InspectCurves.Create());
         return command;
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using AsrPlatform.Host.Plugins;
+using AsrPlatform.Host.Settings;
 
 namespace AsrPlatform.Host.Cli;
 
@@ -8,12 +9,17 @@ internal sealed class PluginOptions
 {
     public Option<string?> Directory { get; } = new("--plugins-dir") { Description = "the folder of the plugins; default: beside the program", HelpName = "DIR" };
 
-    public PluginCatalog Load(ParseResult parsed)
+    /// <param name="parsed">The command line.</param>
+    /// <param name="configuration">The host's; default: that of a program without options.</param>
+    public PluginCatalog Load(ParseResult parsed, IConfiguration? configuration = null)
     {
-        var configuration = new ConfigurationBuilder()
-            .AddJsonFile(Path.Combine(AppContext.BaseDirectory, "appsettings.json"), optional: true)
-            .AddEnvironmentVariables("ASR_")
-            .Build();
+        if (configuration is null)
+        {
+            var builder = new ConfigurationBuilder();
+            HostConfiguration.Apply(builder, dataDirectory: null, file: null, settings: []);
+            configuration = builder.Build();
+        }
+
         return PluginCatalog.Load(PluginHostOptions.From(configuration, parsed.GetValue(Directory)), configuration);
     }
 }

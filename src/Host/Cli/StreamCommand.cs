@@ -8,6 +8,7 @@ using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
 using AsrPlatform.Host.Serving;
+using AsrPlatform.Host.Settings;
 using AsrPlatform.Host.Transcripts;
 
 namespace AsrPlatform.Host.Cli;
@@ -19,6 +20,7 @@ internal static class StreamCommand
     {
         var file = new Argument<string>("FILE") { Description = "an audio file (any format that ffmpeg reads)" };
         var url = new Option<string?>("--url") { Description = "a running host, such as http://127.0.0.1:5080; default: a session in this process", HelpName = "URL" };
+        var apiKey = new Option<string?>("--api-key") { Description = "the key of a host that asks for one; better: ASR_API_KEY, which other users of the machine do not see", HelpName = "KEY" };
         var pace = new Option<double>("--pace") { Description = "seconds of audio sent a second; 0 is as fast as it is taken", HelpName = "X", DefaultValueFactory = _ => 1.0 };
         var language = new Option<string?>("--language") { Description = "language code; default: detected", HelpName = "xx" };
         var task = new Option<string>("--task") { Description = "transcribe or translate", HelpName = "TASK", DefaultValueFactory = _ => "transcribe" };
@@ -29,6 +31,7 @@ internal static class StreamCommand
         var command = new Command("stream", "Plays a file into a live session and shows its captions.");
         command.Arguments.Add(file);
         command.Options.Add(url);
+        command.Options.Add(apiKey);
         command.Options.Add(pace);
         command.Options.Add(language);
         command.Options.Add(task);
@@ -54,7 +57,7 @@ internal static class StreamCommand
                     throw new AsrException($"--url {address}: give an address such as http://127.0.0.1:5080");
                 }
 
-                await using var client = await LiveClient.ConnectAsync(host, cancellationToken);
+                await using var client = await LiveClient.ConnectAsync(host, cancellationToken, parsed.GetValue(apiKey) ?? Environment.GetEnvironmentVariable("ASR_API_KEY"));
                 await RunAsync(client, audio, request, parsed.GetValue(pace), sink, cancellationToken);
                 return 0;
             }
@@ -62,8 +65,9 @@ internal static class StreamCommand
             var loading = model.Read(parsed);
             await using var plugins = model.Plugins.Load(parsed);
             var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
-            builder.Configuration.AddEnvironmentVariables("ASR_");
+            HostConfiguration.Apply(builder.Configuration, dataDirectory: null, file: null, settings: []);
             builder.Services.AddLive(() => RecognizerLoader.Load(plugins, loading, cancellationToken), builder.Configuration);
+            SettingsCheck.Require(builder.Services, builder.Configuration);
             using var live = builder.Build();
             await live.StartAsync(cancellationToken);
             try

@@ -1,5 +1,5 @@
+using AsrPlatform.Host.Settings;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Data;
 
@@ -9,8 +9,7 @@ internal static class DataServices
     /// <summary>Adds the data folder (opened when the host starts, closed when it is disposed) and what it holds.</summary>
     public static IServiceCollection AddData(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddOptions<DataOptions>().Bind(configuration.GetSection(DataOptions.Section)).ValidateOnStart();
-        services.AddSingleton<IValidateOptions<DataOptions>, DataOptions>();
+        services.AddSettings<DataOptions>(configuration, DataOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(provider => configuration[DataOptions.DirectoryKey] is { Length: > 0 } directory
             ? DataFolder.Open(directory, provider.GetRequiredService<TimeProvider>())

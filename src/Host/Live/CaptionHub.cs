@@ -3,59 +3,73 @@ using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
+using AsrPlatform.Host.Security;
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Live;
 
 /// <summary>The SignalR hub <c>/hubs/captions</c>; docs/live-protocol.md is its contract.</summary>
-internal sealed class CaptionHub(LiveSessionStore sessions, ILogger<CaptionHub> logger) : Hub
+internal sealed class CaptionHub(
+    LiveSessionStore sessions,
+    SessionQuota quota,
+    IOptions<LimitOptions> limits,
+    TimeProvider time,
+    ILogger<CaptionHub> logger) : Hub
 {
     public const string Route = "/hubs/captions";
 
     /// <summary>Starts a session, or resumes the one of that id.</summary>
+    [LeastRole(Role.Speaker)]
     public Task<SessionPosition> StartSession(StartSessionRequest? request) =>
-        Guard(() => sessions.StartSessionAsync(request ?? new StartSessionRequest(), Context.ConnectionAborted));
+        quota.StartAsync(Caller.Of(Context)!, request ?? new StartSessionRequest(), Context.ConnectionAborted);
 
     /// <summary>Takes audio from an offset on and acknowledges it; its end ends nothing.</summary>
+    [LeastRole(Role.Speaker)]
     public IAsyncEnumerable<AudioAcknowledgement> StreamAudio(
         string sessionId,
         long offsetSamples,
         ChannelReader<string> audio,
         CancellationToken cancellationToken) =>
-        Guard(token => sessions.Get(sessionId).ReceiveAsync(offsetSamples, audio, token), cancellationToken);
+        Guard(
+            token =>
+            {
+                var session = sessions.Get(sessionId);
+                return session.ReceiveAsync(offsetSamples, Meter.Count(audio, session), token);
+            },
+            cancellationToken);
 
     /// <summary>Decodes and commits what is left; returns when that is done.</summary>
-    public Task<SessionPosition> EndSession(string sessionId) =>
-        Guard(() => sessions.EndAsync(sessionId, Context.ConnectionAborted));
+    [LeastRole(Role.Speaker)]
+    public Task<SessionPosition> EndSession(string sessionId) => sessions.EndAsync(sessionId, Context.ConnectionAborted);
 
     /// <summary>Sends the captions after a sequence, then follows until the session is over.</summary>
+    [LeastRole(Role.Viewer)]
     public IAsyncEnumerable<CaptionUpdate> WatchCaptions(string sessionId, long afterSequence, CancellationToken cancellationToken) =>
         Guard(token => sessions.WatchAsync(sessionId, afterSequence, token), cancellationToken);
 
     /// <summary>Shows a person's text to all viewers, and returns the update that does. It is kept before it is shown.</summary>
-    public Task<CaptionUpdate> SubmitCorrection(Correction correction) =>
-        Guard(() => sessions.CorrectAsync(correction));
+    [LeastRole(Role.Corrector)]
+    public Task<CaptionUpdate> SubmitCorrection(Correction? correction) => correction is null
+        ? throw new AsrException("a correction is needed: {id, sessionId, segmentId, sequence, text}")
+        : sessions.CorrectAsync(correction);
 
-    /// <summary>
-    /// What the user can act on reaches the client with its message. The rest is a defect: logged here, hidden by SignalR, whose own log
-    /// of failed calls is off because it takes the first for the second.
-    /// </summary>
-    private async Task<T> Guard<T>(Func<Task<T>> call)
+    /// <summary>Of this connection: a hub object lives for one call.</summary>
+    private AudioMeter Meter
     {
-        try
+        get
         {
-            return await call();
-        }
-        catch (AsrException error)
-        {
-            throw new HubException(error.Message);
-        }
-        catch (Exception error) when (LogDefect(error))
-        {
-            throw;
+            lock (Context.Items)
+            {
+                return (AudioMeter)(Context.Items[typeof(AudioMeter)] ??= new AudioMeter(limits.Value, time));
+            }
         }
     }
 
+    /// <summary>
+    /// What the user can act on reaches the client with its message. The rest is a defect: logged here, and hidden. SignalR's own log
+    /// of failed calls is off because it takes the first for the second. (Calls that are no streams: <see cref="RoleFilter"/>.)
+    /// </summary>
     private async IAsyncEnumerable<T> Guard<T>(
         Func<CancellationToken, IAsyncEnumerable<T>> open,
         [EnumeratorCancellation] CancellationToken cancellationToken)
@@ -73,13 +87,14 @@ internal sealed class CaptionHub(LiveSessionStore sessions, ILogger<CaptionHub> 
                         break;
                     }
                 }
-                catch (AsrException error)
+                catch (Exception error) when (error is not (HubException or OperationCanceledException))
                 {
-                    throw new HubException(error.Message);
-                }
-                catch (Exception error) when (LogDefect(error))
-                {
-                    throw;
+                    if (error is not AsrException)
+                    {
+                        logger.LogError(error, "A stream of the hub failed");
+                    }
+
+                    throw new HubException(RoleFilter.Explain(error));
                 }
 
                 yield return items.Current;
@@ -92,17 +107,5 @@ internal sealed class CaptionHub(LiveSessionStore sessions, ILogger<CaptionHub> 
                 await items.DisposeAsync();
             }
         }
-    }
-
-    /// <summary>An exception filter that never catches: it logs before the stack unwinds.</summary>
-    private bool LogDefect(Exception error)
-    {
-        // Those of a sender or viewer that is gone are none.
-        if (error is not (OperationCanceledException or HubException))
-        {
-            logger.LogError(error, "A call of the hub failed");
-        }
-
-        return false;
     }
 }

@@ -9,6 +9,9 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
 {
     public const string Section = "Live";
 
+    /// <summary>The longest <see cref="ShutdownTimeout"/>.</summary>
+    public static readonly TimeSpan LongestShutdown = TimeSpan.FromMinutes(10);
+
     /// <summary>
     /// Which words are final, and when: <c>auto</c> (default), <c>alignatt</c>, <c>localagreement</c> or <c>utterance</c>; see
     /// <see cref="StreamingSettings.Policy"/>.
@@ -33,14 +36,14 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// <summary>Audio since the first sound of an utterance after which it is decoded for the first time. Default 0.4 s, 0 … 30 s.</summary>
     public TimeSpan FirstUpdate { get; set; } = TimeSpan.FromSeconds(0.4);
 
-    /// <summary>New audio after which tentative words are brought up to date. Default 0.4 s, 0.1 s … 30 s.</summary>
-    public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(0.4);
+    /// <summary>New audio after which tentative words are brought up to date. Default 0.3 s, 0.1 s … 30 s.</summary>
+    public TimeSpan UpdateInterval { get; set; } = TimeSpan.FromSeconds(0.3);
 
     /// <summary>
     /// Audio after which words of an utterance that goes on are made final, where the policy can. Counted from its first sound, so that
-    /// the text depends on the audio and not on when it came. Default 0.8 s, 0.1 s … 30 s.
+    /// the text depends on the audio and not on when it came. Default 0.6 s, 0.1 s … 30 s.
     /// </summary>
-    public TimeSpan CommitInterval { get; set; } = TimeSpan.FromSeconds(0.8);
+    public TimeSpan CommitInterval { get; set; } = TimeSpan.FromSeconds(0.6);
 
     /// <summary>
     /// Final words this late are not waited for step by step any more: one step then takes all the audio that is there. Default 4 s,
@@ -84,9 +87,6 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// <summary>Time for open sessions to be finished at shutdown. Default 20 s, 0 … 10 min.</summary>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>Pages of other origins that may connect, such as <c>https://captions.example.org</c>; the host's own page always may.</summary>
-    public IList<string> AllowedOrigins { get; } = [];
-
     /// <summary>What the recogniser needs to know of these.</summary>
     public StreamingSettings Streaming() => new()
     {
@@ -114,7 +114,7 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
         Check(nameof(MaximumWindow), options.MaximumWindow, 5, 30);
         Check(nameof(MaximumAhead), options.MaximumAhead, 2, 600);
         Check(nameof(IdleTimeout), options.IdleTimeout, 1, 86_400);
-        Check(nameof(ShutdownTimeout), options.ShutdownTimeout, 0, 600);
+        Check(nameof(ShutdownTimeout), options.ShutdownTimeout, 0, LongestShutdown.TotalSeconds);
         CheckName(nameof(Policy), options.Policy, StreamingSettings.Policies);
         CheckName(nameof(EncoderContext), options.EncoderContext, ["auto", "full", "dynamic"]);
         CheckCount(nameof(MaximumBatch), options.MaximumBatch, 1, 256);

@@ -1,6 +1,9 @@
 using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
+using AsrPlatform.Host.Settings;
+using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -9,17 +12,11 @@ namespace AsrPlatform.Host.Live;
 /// <summary>Registers the live path.</summary>
 internal static class LiveServices
 {
-    /// <summary>
-    /// A chunk of 16 KiB is 21.8 KB in base64. Twice that lets a sender of larger ones be told so: beyond this limit SignalR can only
-    /// drop the connection.
-    /// </summary>
-    private const int MaximumMessageBytes = 64 * 1024;
-
     /// <summary>Adds sessions, the recogniser's host and the hub.</summary>
     public static IServiceCollection AddLive(this IServiceCollection services, RecognizerFactory model, IConfiguration configuration)
     {
-        services.AddOptions<LiveOptions>().Bind(configuration.GetSection(LiveOptions.Section)).ValidateOnStart();
-        services.AddSingleton<IValidateOptions<LiveOptions>, LiveOptions>();
+        services.AddSettings<LiveOptions>(configuration, LiveOptions.Section);
+        services.AddLimits(configuration);
         services.TryAddSingleton(TimeProvider.System);
         services.AddMetrics();
         services.AddSingleton<LiveMetrics>();
@@ -34,41 +31,21 @@ internal static class LiveServices
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
 
+        services.AddOptions<HubOptions>().Configure<IOptions<LimitOptions>>(static (hub, limits) => hub.MaximumReceiveMessageSize = limits.Value.HubMessageBytes);
         services
             .AddSignalR(options =>
             {
-                options.MaximumReceiveMessageSize = MaximumMessageBytes;
-
                 // EndSession takes as long as the last decoding: other calls of the connection need not wait for it.
                 options.MaximumParallelInvocationsPerClient = 4;
+
+                // What a client does wrong it is told; errors of the host itself reach no client (RoleFilter and the hub see to that).
+                options.EnableDetailedErrors = true;
+                options.AddFilter<RoleFilter>();
             })
             .AddJsonProtocol(options => options.PayloadSerializerOptions.NumberHandling = JsonNumberHandling.Strict);
         return services;
     }
 
-    /// <summary>Maps the hub; pages of other origins than the host's own and <see cref="LiveOptions.AllowedOrigins"/> are refused.</summary>
-    public static void MapLive(this WebApplication app)
-    {
-        var allowed = app.Services.GetRequiredService<IOptions<LiveOptions>>().Value.AllowedOrigins;
-        app.Use((context, next) =>
-        {
-            // Browsers apply no same-origin rule to WebSockets: without this any page could drive a host on localhost.
-            if ((context.Request.Path.StartsWithSegments("/hubs", StringComparison.OrdinalIgnoreCase)
-                    || context.Request.Path.StartsWithSegments("/v1", StringComparison.OrdinalIgnoreCase))
-                && context.Request.Headers.Origin.FirstOrDefault() is { } origin
-                && !IsSameOrigin(origin, context.Request)
-                && !allowed.Contains(origin, StringComparer.OrdinalIgnoreCase))
-            {
-                context.Response.StatusCode = StatusCodes.Status403Forbidden;
-                return Task.CompletedTask;
-            }
-
-            return next(context);
-        });
-        app.MapHub<CaptionHub>(CaptionHub.Route);
-    }
-
-    private static bool IsSameOrigin(string origin, HttpRequest request) =>
-        Uri.TryCreate(origin, UriKind.Absolute, out var uri)
-        && string.Equals(uri.Authority, request.Host.Value, StringComparison.OrdinalIgnoreCase);
+    /// <summary>Maps the hub. Its methods say themselves who may call them.</summary>
+    public static void MapLive(this WebApplication app) => app.MapHub<CaptionHub>(CaptionHub.Route).RequireRole(Role.Viewer);
 }

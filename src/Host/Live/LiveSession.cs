@@ -828,9 +828,13 @@ internal sealed class LiveSession : IAsyncDisposable
 
     private async Task ServeAsync()
     {
-        using var ticket = new Ticket(this);
+        var ticket = new Ticket(this);
         var started = _time.GetTimestamp();
-        if (await _model.DecodeAsync(ticket, _abort.Token) is not { } hypothesis)
+
+        // A session that is stopped does not wait for the recogniser, which may still read the audio then: the pool is given it back only here.
+        var heard = await _model.DecodeAsync(ticket, _abort.Token).WaitAsync(_abort.Token);
+        ticket.Release();
+        if (heard is not { } hypothesis)
         {
             return;
         }
@@ -980,7 +984,7 @@ internal sealed class LiveSession : IAsyncDisposable
     }
 
     /// <summary>The session's place in the recogniser's queue; holds the audio of one decoding.</summary>
-    private sealed class Ticket(LiveSession session) : IStreamTicket, IDisposable
+    private sealed class Ticket(LiveSession session) : IStreamTicket
     {
         private float[] _samples = [];
 
@@ -991,7 +995,7 @@ internal sealed class LiveSession : IAsyncDisposable
         {
             lock (session._gate)
             {
-                if (session._window.Next(session._flush, session._stalled) is not { } request)
+                if (session._abort.IsCancellationRequested || session._window.Next(session._flush, session._stalled) is not { } request)
                 {
                     return null;
                 }
@@ -1007,7 +1011,7 @@ internal sealed class LiveSession : IAsyncDisposable
         {
             lock (session._gate)
             {
-                if (session._window.Next(session._flush, session._stalled) is not { } request)
+                if (session._abort.IsCancellationRequested || session._window.Next(session._flush, session._stalled) is not { } request)
                 {
                     return null;
                 }
@@ -1037,11 +1041,13 @@ internal sealed class LiveSession : IAsyncDisposable
             }
         }
 
-        public void Dispose()
+        /// <summary>Gives the audio's memory back.</summary>
+        public void Release()
         {
             if (_samples.Length > 0)
             {
                 ArrayPool<float>.Shared.Return(_samples);
+                _samples = [];
             }
         }
     }

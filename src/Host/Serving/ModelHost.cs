@@ -89,7 +89,8 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        _scheduler = new RecognitionScheduler(load, streaming ?? new StreamingSettings(), time);
+        var settings = streaming ?? new StreamingSettings();
+        _scheduler = new RecognitionScheduler(load, recognizer => StreamingEngines.Of(recognizer, settings), time);
         _loading = FollowLoadingAsync(_scheduler);
         return Task.CompletedTask;
     }

@@ -17,7 +17,7 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
     private const int BatchesBeforeFile = 8;
 
     private readonly RecognizerFactory _load;
-    private readonly StreamingSettings _settings;
+    private readonly Func<ISpeechRecognizer, IStreamingEngine> _streaming;
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
     private readonly List<StreamRequest> _streams = [];
@@ -30,21 +30,18 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
 
     /// <summary>Starts the thread, which starts loading.</summary>
     /// <param name="load">Loads the recogniser; called once, on the thread.</param>
-    /// <param name="settings">How streams are recognised.</param>
+    /// <param name="streaming">Makes what decodes streams with it; called once, on the thread.</param>
     /// <param name="time">The clock of deadlines.</param>
-    public RecognitionScheduler(RecognizerFactory load, StreamingSettings settings, TimeProvider time)
+    public RecognitionScheduler(RecognizerFactory load, Func<ISpeechRecognizer, IStreamingEngine> streaming, TimeProvider time)
     {
         _load = load;
-        _settings = settings;
+        _streaming = streaming;
         _time = time;
         new Thread(Run) { IsBackground = true, Name = "recognizer" }.Start();
     }
 
     /// <summary>Completes when the recogniser is loaded; faults with what its loading threw.</summary>
     public Task<(RecognizerInfo Info, StreamingProfile Streaming)> Loaded => _loaded.Task;
-
-    /// <summary>Told the size of every batch, on the recogniser's thread.</summary>
-    public Action<int>? OnBatch { get; set; }
 
     /// <summary>Transcribes a file when its turn comes. The audio is borrowed until the task ends.</summary>
     /// <exception cref="OperationCanceledException">The token was cancelled, or the thread is being stopped.</exception>
@@ -117,7 +114,7 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
         try
         {
             using var recognizer = _load();
-            var engine = StreamingEngines.Of(recognizer, _settings);
+            var engine = _streaming(recognizer);
             _loaded.SetResult((recognizer.Info, engine.Profile));
             Serve(recognizer, engine);
         }
@@ -275,7 +272,6 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
 
     private void Decode(IStreamingEngine engine, List<(StreamRequest Request, StreamPass Pass)> passes)
     {
-        OnBatch?.Invoke(passes.Count);
         try
         {
             var heard = engine.Decode([.. passes.Select(item => item.Pass)], _stop.Token);

@@ -4,6 +4,7 @@ using System.Text.Json;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Tokens;
+using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.Whisper.Text;
 
 namespace AsrPlatform.Whisper.Tokens;
@@ -150,6 +151,23 @@ public sealed class WhisperTokenizer : ITokenizer
     {
         ArgumentNullException.ThrowIfNull(modelDirectory);
         return new WhisperTokenizer(TokenizerFiles.Read(modelDirectory), ReadIsMultilingual(Path.Combine(modelDirectory, "generation_config.json")));
+    }
+
+    /// <summary>Reads the tokenizer of a checkpoint folder and checks that it is the model's own.</summary>
+    /// <param name="modelDirectory">As <see cref="Load(string)"/>.</param>
+    /// <param name="config">The folder's configuration.</param>
+    /// <exception cref="AsrException">As <see cref="Load(string)"/>, or the model lacks tokens that decoding and training use.</exception>
+    public static WhisperTokenizer Load(string modelDirectory, WhisperConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        var tokenizer = Load(modelDirectory);
+
+        // Tokens listed behind these, which somebody added and the model never learnt, are harmless.
+        int[] used = [tokenizer.EndOfText, tokenizer.StartOfTranscript, tokenizer.NoTimestamps, tokenizer.TimestampBegin + tokenizer.TimestampCount - 1];
+        return used.Max() is var highest && highest < config.VocabSize
+            ? tokenizer
+            : throw new AsrException(
+                $"{modelDirectory}: the tokenizer needs ids up to {highest}, but \"vocab_size\" in {WhisperConfig.FileName} is {config.VocabSize}: take the tokenizer files of the same checkpoint.");
     }
 
     /// <summary>True for a special token, such as <c>&lt;|en|&gt;</c>; timestamps are none.</summary>

@@ -207,7 +207,7 @@ public sealed class HostApplicationTests : IAsyncLifetime
         var builder = HostApplication.CreateBuilder([
             new("urls", "http://127.0.0.1:0"),
             new("Live:PauseDuration", "00:00:00.6"),
-            new("Live:AllowedOrigins:0", "https://allowed.example"),
+            new("Security:AllowedOrigins:0", "https://allowed.example"),
             new("Logging:LogLevel:Default", "None"),
             .. settings]);
         var app = HostApplication.Build(builder, _plugins, () => load());

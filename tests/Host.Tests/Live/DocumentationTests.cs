@@ -13,25 +13,46 @@ public sealed class DocumentationTests
     private const string Text = "The quick brown fox jumps over the lazy dog.";
 
     [Fact]
-    public async Task TypeScriptExample_Runs()
+    public async Task TypeScriptExample_IsTheContractOfThePageAndCompilesAndRuns()
     {
+        var examples = Examples("ts");
+        var protocol = await File.ReadAllTextAsync(Path.Combine(ClientApp, "src", "protocol.ts"), TestContext.Current.CancellationToken);
+        Assert.Contains(examples[0], protocol, StringComparison.Ordinal);
+
         var wav = Fixtures.Path("audio/fox.wav");
         var model = Fixtures.Path("micro");
         LiveHostTests.RequireBuilt();
 
         // Beside the packages, where the import finds them.
-        var script = Path.Combine(Fixtures.RepositoryRoot, "src", "Host", "ClientApp", "node_modules", ".live-protocol.mjs");
-        await File.WriteAllTextAsync(script, Example("ts"), TestContext.Current.CancellationToken);
+        var script = Path.Combine(ClientApp, "node_modules", ".live-protocol");
+        await File.WriteAllTextAsync(script + ".mts", string.Join('\n', examples), TestContext.Current.CancellationToken);
+        await LiveHostTests.RunNodeAsync([
+            Path.Combine(ClientApp, "node_modules", "typescript", "bin", "tsc"), script + ".mts",
+            "--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2023,dom", "--skipLibCheck", "--types", ""]);
+        await File.WriteAllTextAsync(
+            script + "-run.mjs",
+            """
+            import { readFileSync } from "node:fs";
+            import { caption } from "./.live-protocol.mjs";
+
+            const [host, wav] = process.argv.slice(2);
+            const bytes = readFileSync(wav).subarray(44);
+            const pcm = Int16Array.from({ length: bytes.length / 2 }, (_, index) => bytes.readInt16LE(2 * index));
+            const states = new Set();
+            const text = await caption(host, "", pcm, (update) => states.add(update.state));
+            console.log(JSON.stringify({ text, states: [...states].sort() }));
+            """,
+            TestContext.Current.CancellationToken);
         await using var host = await HostProcess.StartAsync("--model", model);
-        var output = await LiveHostTests.RunNodeAsync([script, host.Url, wav]);
-        Assert.Contains($"committed 1 {Text}\n", output, StringComparison.Ordinal);
+        var output = await LiveHostTests.RunNodeAsync([script + "-run.mjs", host.Url, wav]);
+        Assert.Equal($$"""{"text":"{{Text}}","states":["committed","tentative"]}""", output.Trim());
     }
 
     [Fact]
     public async Task CSharpExample_IsWhatIsCompiledAndRuns()
     {
         var source = await File.ReadAllTextAsync(Path.Combine(Fixtures.RepositoryRoot, "tests", "Host.Tests", "Live", "DocumentedClient.cs"), TestContext.Current.CancellationToken);
-        Assert.Contains(Indented(Example("csharp")), source, StringComparison.Ordinal);
+        Assert.All(Examples("csharp"), example => Assert.Contains(Indented(example), source, StringComparison.Ordinal));
 
         var samples = (await File.ReadAllBytesAsync(Fixtures.Path("audio/fox.wav"), TestContext.Current.CancellationToken))[44..];
         var model = Fixtures.Path("micro");
@@ -42,7 +63,10 @@ public sealed class DocumentationTests
         builder.Services.AddSingleton<System.Net.EndPoint>(new UriEndPoint(new Uri(host.Url.Replace("http:", "ws:", StringComparison.Ordinal) + CaptionHub.Route)));
         await using var hub = builder.Build();
         await hub.StartAsync(TestContext.Current.CancellationToken);
-        Assert.Equal(Text, await DocumentedClient.CaptionAsync(hub, Chunks()));
+        var first = "";
+        var text = await DocumentedClient.CaptionAsync(hub, Chunks(), seen => (first = seen) + ", corrected");
+        Assert.NotEqual("", first);
+        Assert.Equal(first + ", corrected" + Text[first.Length..], text);
 
         async IAsyncEnumerable<byte[]> Chunks()
         {
@@ -54,11 +78,13 @@ public sealed class DocumentationTests
         }
     }
 
-    private static string Example(string language)
+    private static string ClientApp => Path.Combine(Fixtures.RepositoryRoot, "src", "Host", "ClientApp");
+
+    /// <summary>The document's blocks of code in a language.</summary>
+    private static string[] Examples(string language)
     {
         var text = File.ReadAllText(Path.Combine(Fixtures.RepositoryRoot, "docs", "live-protocol.md"));
-        var start = text.IndexOf($"```{language}\n", StringComparison.Ordinal) + language.Length + 4;
-        return text[start..text.IndexOf("```", start, StringComparison.Ordinal)];
+        return [.. text.Split($"```{language}\n").Skip(1).Select(block => block[..block.IndexOf("```", StringComparison.Ordinal)])];
     }
 
     private static string Indented(string code) =>

@@ -2,31 +2,35 @@ using Microsoft.AspNetCore.SignalR.Client;
 
 namespace AsrPlatform.Host.Tests.Live;
 
-/// <summary>The C# example of docs/live-protocol.md, word for word.</summary>
+/// <summary>The C# examples of docs/live-protocol.md, word for word.</summary>
 internal static class DocumentedClient
 {
-    public static async Task<string> CaptionAsync(HubConnection hub, IAsyncEnumerable<byte[]> pcm)
+    public static async Task<string> CaptionAsync(HubConnection hub, IAsyncEnumerable<byte[]> pcm, Func<string, string> correct)
     {
-        var session = await hub.InvokeAsync<Position>("StartSession", new { language = "en" });
+        var session = await hub.InvokeAsync<SessionPosition>("StartSession", new StartSessionRequest(Language: "en"));
         var watching = Task.Run(async () =>
         {
-            var texts = new SortedDictionary<long, string>();
-            await foreach (var update in hub.StreamAsync<Caption>("WatchCaptions", session.SessionId, 0))
+            var newest = new SortedDictionary<long, CaptionUpdate>();
+            await foreach (var update in hub.StreamAsync<CaptionUpdate>("WatchCaptions", session.SessionId, 0))
             {
-                texts[update.SegmentId] = update.Text;
+                newest[update.SegmentId] = update;
             }
 
-            return string.Join(' ', texts.Values);
+            return newest;
         });
 
         // The stream of acknowledgements ends when the host has taken everything.
-        await foreach (var position in hub.StreamAsync<Position>("StreamAudio", session.SessionId, session.AcknowledgedSamples, Base64(pcm)))
+        await foreach (var position in hub.StreamAsync<Acknowledgement>("StreamAudio", session.SessionId, session.AcknowledgedSamples, Base64(pcm)))
         {
-            Console.WriteLine($"{position.AcknowledgedSamples} samples received");
+            Console.WriteLine($"{position.AcknowledgedSamples} samples received, {position.LagSeconds:0.0} s behind");
         }
 
-        await hub.InvokeAsync("EndSession", session.SessionId);
-        return await watching;
+        await hub.InvokeAsync<SessionPosition>("EndSession", session.SessionId);
+        var captions = await watching;
+        var first = captions.Values.First();
+        var correction = new Correction(Guid.NewGuid().ToString(), first.SessionId, first.SegmentId, first.Sequence, correct(first.Text));
+        captions[first.SegmentId] = await hub.InvokeAsync<CaptionUpdate>("SubmitCorrection", correction);
+        return string.Join(' ', captions.Values.Select(caption => caption.Text));
 
         static async IAsyncEnumerable<string> Base64(IAsyncEnumerable<byte[]> chunks)
         {
@@ -37,7 +41,19 @@ internal static class DocumentedClient
         }
     }
 
-    internal sealed record Position(string SessionId, long AcknowledgedSamples);
+    public sealed record StartSessionRequest(
+        string? SessionId = null, int SampleRateHz = 16000, string? Language = null, string? Task = null, string? Adapter = null,
+        string? Prompt = null);
 
-    internal sealed record Caption(long SegmentId, string Text);
+    public sealed record SessionPosition(string SessionId, long AcknowledgedSamples, long LastSequence);
+
+    public sealed record Acknowledgement(long AcknowledgedSamples, double LagSeconds);
+
+    public sealed record CaptionUpdate(
+        string SessionId, long SegmentId, long Sequence, int Revision, string State, string Text, IReadOnlyList<Word> Words,
+        string? Language, string AdapterVersion, long StartSample, long EndSample);
+
+    public sealed record Word(string Text, double Start, double End, double Confidence);
+
+    public sealed record Correction(string Id, string SessionId, long SegmentId, long Sequence, string Text, string? Author = null);
 }

@@ -25,12 +25,29 @@ internal sealed class HostProcess : IAsyncDisposable
     /// <summary>The address that it printed.</summary>
     public string Url { get; }
 
-    /// <summary>Starts it, and waits until it says where it listens.</summary>
+    /// <summary>What it wrote to stderr so far.</summary>
+    public string Errors
+    {
+        get
+        {
+            lock (_errors)
+            {
+                return _errors.ToString();
+            }
+        }
+    }
+
+    /// <summary>Starts it, and waits until it says where it listens. Without <c>--urls</c> among the options it takes a free port of loopback.</summary>
     public static async Task<HostProcess> StartAsync(params string[] options)
     {
         var program = Path.Combine(Fixtures.RepositoryRoot, "artifacts", "app", "asr.dll");
         var data = Directory.CreateTempSubdirectory("asr-host-").FullName;
-        var start = new ProcessStartInfo("dotnet", [program, "serve", "--urls", "http://127.0.0.1:0", .. options.Contains("--data-dir") ? [] : new[] { "--data-dir", data }, .. options])
+        var start = new ProcessStartInfo("dotnet", [
+            program,
+            "serve",
+            .. options.Contains("--urls") ? Array.Empty<string>() : ["--urls", "http://127.0.0.1:0"],
+            .. options.Contains("--data-dir") ? Array.Empty<string>() : ["--data-dir", data],
+            .. options])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

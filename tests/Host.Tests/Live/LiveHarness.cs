@@ -74,6 +74,7 @@ internal sealed class LiveHarness : IAsyncDisposable
         PauseDuration = TimeSpan.FromSeconds(0.6),
         FirstUpdate = TimeSpan.FromSeconds(0.5),
         UpdateInterval = TimeSpan.FromSeconds(1),
+        CommitInterval = TimeSpan.FromSeconds(0.8),
     };
 
     /// <summary>A new session.</summary>

@@ -25,6 +25,9 @@ internal sealed class ToneRecognizer : ISpeechRecognizer
     /// <summary>Text and length in samples of every decoding, in order.</summary>
     public ConcurrentQueue<(string Text, int Samples)> Calls { get; } = new();
 
+    /// <summary>Decodings begun.</summary>
+    public int Begun { get; private set; }
+
     public HashSet<int> Threads { get; } = [];
 
     public bool IsDisposed { get; private set; }
@@ -44,6 +47,7 @@ internal sealed class ToneRecognizer : ISpeechRecognizer
         CancellationToken cancellationToken = default)
     {
         Threads.Add(Environment.CurrentManagedThreadId);
+        Begun++;
         var samples = new float[audio.LengthSamples!.Value];
         using (var reader = audio.OpenReader())
         {

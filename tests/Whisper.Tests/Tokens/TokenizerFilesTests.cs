@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Tests;
+using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Whisper.Tests.Tokens;
@@ -35,6 +36,17 @@ public sealed class TokenizerFilesTests : IDisposable
         Assert.DoesNotContain(tokenizer.TokenToId("Ġ")!.Value, tokenizer.NonSpeechTokens);
         Assert.DoesNotContain(tokenizer.TokenToId("â")!.Value, tokenizer.NonSpeechTokens);
         Assert.Contains(tokenizer.TokenToId("(")!.Value, tokenizer.NonSpeechTokens);
+    }
+
+    [Fact]
+    public void Load_ForAModelWithFewerTokens_IsRefused()
+    {
+        Write(SmallTokenizer());
+        var highest = WhisperTokenizer.Load(_folder.Root).VocabularySize - 1;
+        var config = WhisperConfig.Load(Fixtures.Path("micro"));
+        Assert.Equal(highest, WhisperTokenizer.Load(_folder.Root, config with { VocabSize = highest + 1 }).VocabularySize - 1);
+        var error = Assert.Throws<AsrException>(() => WhisperTokenizer.Load(_folder.Root, config with { VocabSize = highest }));
+        Assert.Contains($"ids up to {highest}, but \"vocab_size\" in config.json is {highest}", error.Message);
     }
 
     [Fact]

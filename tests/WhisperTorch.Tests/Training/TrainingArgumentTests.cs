@@ -142,6 +142,27 @@ public sealed class TrainingArgumentTests
     }
 
     [Fact]
+    public void GenerationMaxLength_BoundsWhatAnEvaluationWrites()
+    {
+        // Four tokens are the prefix: 5 leave one token a text, and so at most one word; the model babbles on when it may.
+        var model = Fixtures.Path("micro");
+        var rates = new[] { "5", "40" }.Select(length =>
+        {
+            using var output = new TemporaryFolder();
+            var request = Request(output, ("max-steps", "1"), ("learning-rate", "0"), ("per-device-train-batch-size", "1"), ("eval-strategy", "epoch"), ("predict-with-generate", "true"), ("generation-max-length", length)) with
+            {
+                ModelDirectory = model,
+                Train = TestDataset.OfManifest("finetune/train.jsonl", model),
+                Evaluation = TestDataset.OfManifest("finetune/eval.jsonl", model),
+                Language = "en",
+            };
+            return TrainerRuns.Train(request).Metrics["eval_wer"];
+        }).ToList();
+        Assert.InRange(rates[0], 0, 100);
+        Assert.NotEqual(rates[0], rates[1]);
+    }
+
+    [Fact]
     public void CtcUnits_OfTokens_NeedNoCharacters()
     {
         using var output = new TemporaryFolder();

@@ -1,8 +1,9 @@
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Api.OpenAi.Realtime;
+using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
+using AsrPlatform.Host.Settings;
 using Microsoft.Extensions.AI;
-using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Api.OpenAi;
 
@@ -15,8 +16,7 @@ internal static class OpenAiServices
     /// <summary>Adds the endpoints' services and <see cref="ISpeechToTextClient"/>. Wants the live services too.</summary>
     public static IServiceCollection AddOpenAi(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddOptions<OpenAiOptions>().Bind(configuration.GetSection(OpenAiOptions.Section)).ValidateOnStart();
-        services.AddSingleton<IValidateOptions<OpenAiOptions>, OpenAiOptions>();
+        services.AddSettings<OpenAiOptions>(configuration, OpenAiOptions.Section);
         services.Configure<WebSocketOptions>(options =>
         {
             options.KeepAliveInterval = KeepAlive;
@@ -33,14 +33,14 @@ internal static class OpenAiServices
     public static void MapOpenAi(this WebApplication app)
     {
         app.UseWhen(context => context.Request.Path == RealtimeEndpoint.Route, static realtime => realtime.UseWebSockets());
-        app.MapPost("/v1/audio/transcriptions", (HttpContext context, AudioEndpoints audio) => audio.HandleAsync(context, TranscriptionTask.Transcribe));
-        app.MapPost("/v1/audio/translations", (HttpContext context, AudioEndpoints audio) => audio.HandleAsync(context, TranscriptionTask.Translate));
-        app.MapGet("/v1/models", (ModelHost model) => OpenAiModels.List(model));
-        app.MapGet("/v1/models/{**id}", (string id, ModelHost model) => OpenAiModels.Get(id, model));
-        app.MapGet(RealtimeEndpoint.Route, (HttpContext context, RealtimeEndpoint realtime) => realtime.HandleAsync(context));
+        app.MapPost("/v1/audio/transcriptions", (HttpContext context, AudioEndpoints audio) => audio.HandleAsync(context, TranscriptionTask.Transcribe)).RequireRole(Role.Speaker);
+        app.MapPost("/v1/audio/translations", (HttpContext context, AudioEndpoints audio) => audio.HandleAsync(context, TranscriptionTask.Translate)).RequireRole(Role.Speaker);
+        app.MapGet("/v1/models", (ModelHost model) => OpenAiModels.List(model)).RequireRole(Role.Viewer);
+        app.MapGet("/v1/models/{**id}", (string id, ModelHost model) => OpenAiModels.Get(id, model)).RequireRole(Role.Viewer);
+        app.MapGet(RealtimeEndpoint.Route, (HttpContext context, RealtimeEndpoint realtime) => realtime.HandleAsync(context)).RequireRole(Role.Speaker);
         app.MapFallback("/v1/{**path}", (HttpContext context) => new OpenAiError(
             $"There is no {context.Request.Method} {context.Request.Path}.",
             OpenAiErrorTypes.InvalidRequest,
-            Code: "unknown_url").ToResult(StatusCodes.Status404NotFound));
+            Code: "unknown_url").ToResult(StatusCodes.Status404NotFound)).RequireRole(Role.Viewer);
     }
 }

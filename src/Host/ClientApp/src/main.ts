@@ -16,6 +16,9 @@ import { askReadiness, isDemo, showSystem } from "./system";
 const SPEAKING = "asr.speaking";
 const HUB = "hubs/captions";
 
+/** A host that is later than this is said to be. */
+const SHOWN_LAG_SECONDS = 2;
+
 const stage = element("stage");
 const lines = element<HTMLOListElement>("lines");
 const start = element<HTMLButtonElement>("start");
@@ -95,7 +98,11 @@ function newSession(id: string): LiveSession {
       showLatency(update);
     },
     restarted: () => view.clear(),
-    acknowledged: (samples) => (element("acknowledged").textContent = clock(samples / SAMPLE_RATE_HZ)),
+    acknowledged: (samples, lagSeconds) => {
+      element("acknowledged").textContent = clock(samples / SAMPLE_RATE_HZ);
+      element("lag").hidden = lagSeconds < SHOWN_LAG_SECONDS;
+      element("lag-figure").textContent = `${Math.round(lagSeconds)} s`;
+    },
     pushed: (pcm, position) => {
       handedOver.push([position, performance.now()]);
       if (handedOver.length > 2000) handedOver = handedOver.slice(-1000);

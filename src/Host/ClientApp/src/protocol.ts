@@ -29,6 +29,7 @@ export interface StartSessionRequest {
   language?: string;
   task?: "transcribe" | "translate";
   adapter?: string;
+  prompt?: string;
 }
 
 export interface SessionPosition {
@@ -37,8 +38,10 @@ export interface SessionPosition {
   lastSequence: number;
 }
 
+/** Audio that is the host's; its captions are later than they should be by the lag, 0 while the host keeps up. */
 export interface Acknowledgement {
   acknowledgedSamples: number;
+  lagSeconds: number;
 }
 
 export interface Correction {

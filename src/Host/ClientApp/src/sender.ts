@@ -27,7 +27,7 @@ export class AudioSender {
     private readonly hub: Hub,
     private readonly sessionId: string,
     start: number,
-    private readonly onAcknowledged: (samples: number) => void,
+    private readonly onAcknowledged: (samples: number, lagSeconds: number) => void,
     private readonly onError: (message: string) => void,
   ) {
     this.produced = this.acknowledged = start;
@@ -62,7 +62,7 @@ export class AudioSender {
     const subject = new Subject<string>();
     this.subject = subject;
     this.hub.follow<Acknowledgement>("StreamAudio", [this.sessionId, this.acknowledged, subject], {
-      next: (item) => this.settle(item.acknowledgedSamples),
+      next: (item) => this.settle(item.acknowledgedSamples, item.lagSeconds),
       complete: () => this.close(subject),
       dropped: () => this.close(subject),
       failed: (error) => {
@@ -87,10 +87,10 @@ export class AudioSender {
     if (this.subject === subject) this.subject = null;
   }
 
-  private settle(acknowledged: number): void {
+  private settle(acknowledged: number, lagSeconds = 0): void {
     this.acknowledged = Math.max(this.acknowledged, acknowledged);
     while (this.chunks[0] && this.chunks[0].start + this.chunks[0].pcm.length <= this.acknowledged) this.chunks.shift();
-    this.onAcknowledged(this.acknowledged);
+    this.onAcknowledged(this.acknowledged, lagSeconds);
     if (this.acknowledged >= this.produced) this.idle?.();
   }
 }

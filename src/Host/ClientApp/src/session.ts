@@ -10,8 +10,8 @@ export interface SessionListener {
   /** How the session stands; `reason` where something is wrong. */
   state(state: LinkState, reason?: string): void;
   update(update: CaptionUpdate): void;
-  /** Audio that the host has. */
-  acknowledged?(samples: number): void;
+  /** Audio that the host has, and how late its captions are. */
+  acknowledged?(samples: number, lagSeconds: number): void;
   /** Audio that was just handed over: the session's samples up to its end. */
   pushed?(pcm: Int16Array, position: number): void;
   /** Everything that was shown is void: the session is told anew from its start. */
@@ -69,7 +69,7 @@ export class LiveSession {
       const position = await this.hub.invoke<SessionPosition>("StartSession", { ...request, sessionId: id, sampleRateHz: SAMPLE_RATE_HZ });
       this.id = position.sessionId;
       onStarted(this.id);
-      const sender = new AudioSender(this.hub, this.id, position.acknowledgedSamples, (samples) => this.listener.acknowledged?.(samples), (error) => this.fail(new Error(error)));
+      const sender = new AudioSender(this.hub, this.id, position.acknowledgedSamples, (samples, lag) => this.listener.acknowledged?.(samples, lag), (error) => this.fail(new Error(error)));
       this.sender = sender;
       sender.open(position.acknowledgedSamples);
       this.follow();

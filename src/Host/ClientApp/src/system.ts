@@ -1,4 +1,4 @@
-import { ApiError, getJson, type PluginStatus, type Readiness } from "./api";
+import { ApiError, askForKey, call, getJson, type PluginStatus, type Readiness } from "./api";
 import { element, make } from "./dom";
 
 /** The name of the model that this project ships: its folder's. */
@@ -10,7 +10,13 @@ export function isDemo(readiness: Readiness): boolean {
 
 export async function askReadiness(): Promise<Readiness> {
   // Not ready is an answer too.
-  return (await (await fetch("health/ready")).json()) as Readiness;
+  const ask = async () => (await (await call("health/ready")).json()) as Readiness;
+  const readiness = await ask();
+  if (readiness.status !== "ready" || readiness.model !== undefined) return readiness;
+
+  // Without a key the host says that it is ready, and no more.
+  await askForKey();
+  return await ask();
 }
 
 /** Shows which model is loaded and what became of the plugins. */

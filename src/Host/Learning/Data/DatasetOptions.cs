@@ -85,7 +85,7 @@ internal sealed record DatasetOptions
         var preprocessor = PreprocessorConfig.Load(modelDirectory, config);
         return new DatasetOptions
         {
-            Tokenizer = WhisperTokenizer.Load(modelDirectory),
+            Tokenizer = WhisperTokenizer.Load(modelDirectory, config),
             Extractor = LogMelExtractor.Of(preprocessor),
             ContextSamples = config.MaxFrames * preprocessor.HopLength,
             CacheDirectory = cacheDirectory,

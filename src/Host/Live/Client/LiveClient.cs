@@ -26,11 +26,12 @@ internal sealed class LiveClient : IAsyncDisposable
     /// <summary>Connects to a running host.</summary>
     /// <param name="host">Its address, such as <c>http://127.0.0.1:5080</c>.</param>
     /// <param name="cancellationToken">Stops connecting.</param>
-    /// <exception cref="AsrException">There is no host at that address.</exception>
-    public static async Task<LiveClient> ConnectAsync(Uri host, CancellationToken cancellationToken)
+    /// <param name="apiKey">The key of a host that asks for one.</param>
+    /// <exception cref="AsrException">There is no host at that address, or it does not let the caller in.</exception>
+    public static async Task<LiveClient> ConnectAsync(Uri host, CancellationToken cancellationToken, string? apiKey = null)
     {
         var address = new UriBuilder(new Uri(host, CaptionHub.Route)) { Scheme = host.Scheme == Uri.UriSchemeHttps ? "wss" : "ws" };
-        var client = new LiveClient(new WebSocketConnectionFactory(), new UriEndPoint(address.Uri));
+        var client = new LiveClient(new WebSocketConnectionFactory(apiKey), new UriEndPoint(address.Uri));
         await client.StartAsync(cancellationToken);
         return client;
     }

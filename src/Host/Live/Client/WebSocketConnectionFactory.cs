@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Connections;
 namespace AsrPlatform.Host.Live.Client;
 
 /// <summary>Dials a hub over a WebSocket, without SignalR's negotiation: the HTTP connection package that would do it is not a dependency.</summary>
-internal sealed class WebSocketConnectionFactory : IConnectionFactory
+internal sealed class WebSocketConnectionFactory(string? apiKey = null) : IConnectionFactory
 {
     /// <summary>Connects to a <see cref="UriEndPoint"/> with a <c>ws</c> or <c>wss</c> address.</summary>
     /// <exception cref="AsrException">Nobody answers there, or whoever does is no such hub.</exception>
@@ -15,14 +15,29 @@ internal sealed class WebSocketConnectionFactory : IConnectionFactory
     {
         var address = ((UriEndPoint)endpoint).Uri;
         var socket = new ClientWebSocket();
+        socket.Options.CollectHttpResponseDetails = true;
+        if (apiKey is { Length: > 0 })
+        {
+            socket.Options.SetRequestHeader("Authorization", $"Bearer {apiKey}");
+        }
+
         try
         {
             await socket.ConnectAsync(address, cancellationToken);
         }
         catch (WebSocketException error)
         {
+            var status = socket.HttpStatusCode;
             socket.Dispose();
-            throw new AsrException($"no captions at {address}: {error.Message}", error);
+            throw new AsrException(
+                status switch
+                {
+                    HttpStatusCode.Unauthorized => $"{address} asks for an API key{(apiKey is { Length: > 0 } ? ": the one given is not good there" : ": give one in ASR_API_KEY")}",
+                    HttpStatusCode.Forbidden => $"{address} does not let this caller in: the key's role is too low, or there is no key and the host answers its own machine alone",
+                    HttpStatusCode.TooManyRequests => $"{address} was asked too often: try again in a minute",
+                    _ => $"no captions at {address}: {error.Message}",
+                },
+                error);
         }
 
         return new WebSocketConnection(socket);

@@ -20,6 +20,9 @@ internal sealed class ScriptedModel(Seq2SeqModelInfo like, Func<int, IReadOnlyLi
     /// <summary>Caches and encoder states that are not yet disposed.</summary>
     public int Open { get; private set; }
 
+    /// <summary>The encoder position that a token attends to, from the tokens up to it; null: all alike.</summary>
+    public Func<IReadOnlyList<int>, int>? Attend { get; set; }
+
     /// <summary>Called at every decoder step.</summary>
     public Action? OnDecode { get; set; }
 
@@ -64,6 +67,24 @@ internal sealed class ScriptedModel(Seq2SeqModelInfo like, Func<int, IReadOnlyLi
         if (!alignment.IsEmpty)
         {
             alignment.Fill(1f / (Info.MaxSourcePositions));
+            if (Attend is not null)
+            {
+                var (heads, sourcePositions) = (((Cache)cache).Heads, ((Cache)cache).Positions);
+                for (var row = 0; row < rows.Count; row++)
+                {
+                    for (var i = 0; i < width; i++)
+                    {
+                        var position = Attend(rows[row][..^(width - 1 - i)]);
+                        for (var head = 0; head < heads; head++)
+                        {
+                            var weights = alignment.Slice(((((row * heads) + head) * width) + i) * sourcePositions, sourcePositions);
+                            weights.Fill(0.001f);
+                            weights[Math.Max(0, position - 4)..Math.Min(sourcePositions, position + 5)].Fill(0.1f);
+                            weights[position] = 0.2f;
+                        }
+                    }
+                }
+            }
         }
     }
 
@@ -87,6 +108,10 @@ internal sealed class ScriptedModel(Seq2SeqModelInfo like, Func<int, IReadOnlyLi
     private sealed class Cache(ScriptedModel model, States states, int rows, DecoderCacheOptions options) : IDecoderCache
     {
         public int Window => states.Window;
+
+        public int Positions => states.Positions;
+
+        public int Heads => options.AlignmentHeads.Count;
 
         public List<List<int>> TokensOfRows { get; private set; } = [.. Enumerable.Range(0, rows).Select(_ => new List<int>())];
 

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Transcripts;
 
 namespace AsrPlatform.Host.Api.OpenAi.Realtime;
@@ -34,6 +35,7 @@ internal sealed class LiveTurn(string itemId, long start)
 internal sealed class LiveTurns
 {
     private readonly LiveSession _session;
+    private readonly AudioMeter _meter;
     private readonly RealtimeSender _events;
     private readonly bool _logProbabilities;
     private readonly Lock _gate = new();
@@ -45,9 +47,10 @@ internal sealed class LiveTurns
     private long _seen;
     private bool _isOver;
 
-    private LiveTurns(LiveSession session, RealtimeSender events, bool logProbabilities)
+    private LiveTurns(LiveSession session, AudioMeter meter, RealtimeSender events, bool logProbabilities)
     {
         _session = session;
+        _meter = meter;
         _events = events;
         _logProbabilities = logProbabilities;
         _watching = Task.Run(WatchAsync);
@@ -62,14 +65,14 @@ internal sealed class LiveTurns
     /// <summary>Starts a session.</summary>
     /// <exception cref="AsrException">It cannot be started; the message says why.</exception>
     public static async Task<LiveTurns> StartAsync(
-        LiveSessionStore sessions,
+        RealtimeContext context,
         StartSessionRequest request,
         RealtimeSender events,
         bool logProbabilities,
         CancellationToken cancellationToken)
     {
-        var position = await sessions.StartSessionAsync(request, cancellationToken);
-        return new LiveTurns(sessions.Get(position.SessionId), events, logProbabilities);
+        var position = await context.Quota.StartAsync(context.Caller, request, cancellationToken);
+        return new LiveTurns(context.Sessions.Get(position.SessionId), context.Meter, events, logProbabilities);
     }
 
     /// <summary>Gives the session audio; waits while it lags.</summary>
@@ -83,7 +86,7 @@ internal sealed class LiveTurns
             var chunks = Channel.CreateBounded<string>(1);
             chunks.Writer.TryWrite(Convert.ToBase64String(LittleEndian(chunk.Span)));
             chunks.Writer.Complete();
-            await foreach (var _ in _session.ReceiveAsync(Received, chunks.Reader, cancellationToken))
+            await foreach (var _ in _session.ReceiveAsync(Received, _meter.Count(chunks.Reader, _session), cancellationToken))
             {
             }
 

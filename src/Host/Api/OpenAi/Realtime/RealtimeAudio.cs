@@ -2,17 +2,24 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Security;
 
 namespace AsrPlatform.Host.Api.OpenAi.Realtime;
 
 /// <summary>What a Realtime connection works with.</summary>
 /// <param name="Sessions">Live sessions.</param>
+/// <param name="Quota">Starts sessions for the client.</param>
+/// <param name="Caller">The client.</param>
+/// <param name="Meter">Measures its audio.</param>
 /// <param name="Recognizer">The active recogniser.</param>
 /// <param name="Detectors">Voice activity.</param>
 /// <param name="Live">How live sessions behave.</param>
 /// <param name="Options">Limits.</param>
 internal sealed record RealtimeContext(
     LiveSessionStore Sessions,
+    SessionQuota Quota,
+    Caller Caller,
+    AudioMeter Meter,
     RecognizerInfo Recognizer,
     VoiceActivityDetectorFactory Detectors,
     LiveOptions Live,
@@ -206,7 +213,7 @@ internal sealed class RealtimeAudio(RealtimeContext context, RealtimeSender even
             Prompt = _settings.Prompt,
             Adapter = _adapter,
         };
-        _live = await LiveTurns.StartAsync(context.Sessions, request, events, _settings.LogProbabilities, cancellationToken);
+        _live = await LiveTurns.StartAsync(context, request, events, _settings.LogProbabilities, cancellationToken);
         _liveStart = _turnsStart = _received;
         if (_settings.TurnDetection is { } detection)
         {

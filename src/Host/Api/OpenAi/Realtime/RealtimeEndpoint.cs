@@ -1,5 +1,6 @@
 using System.Net.WebSockets;
 using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.Options;
 
@@ -12,6 +13,9 @@ internal sealed class RealtimeEndpoint(
     VoiceActivityDetectorFactory detectors,
     IOptions<LiveOptions> live,
     IOptions<OpenAiOptions> options,
+    SessionQuota quota,
+    IOptions<LimitOptions> limits,
+    TimeProvider time,
     IHostApplicationLifetime lifetime,
     ILogger<RealtimeConnection> logger)
 {
@@ -40,7 +44,7 @@ internal sealed class RealtimeEndpoint(
             }
 
             var (info, _) = await OpenAiModels.ResolveAsync(model, name, context.RequestAborted);
-            work = new RealtimeContext(sessions, info, detectors, live.Value, options.Value);
+            work = new RealtimeContext(sessions, quota, Caller.Of(context)!, new AudioMeter(limits.Value, time), info, detectors, live.Value, options.Value);
         }
         catch (OpenAiException error)
         {
