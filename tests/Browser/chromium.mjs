@@ -113,7 +113,9 @@ export class Tab {
     await this.until(`document.readyState === "complete" && location.href !== "about:blank"`, url);
   }
 
-  click(selector) {
+  /** Clicks in this tab, which comes to the front, as it does for people: one in the background draws nothing and closes no dialog. */
+  async click(selector) {
+    await this.call("Page.bringToFront");
     return this.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
   }
 

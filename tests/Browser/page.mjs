@@ -33,7 +33,8 @@ async function file() {
     const link = await speaker.evaluate(`location.href`);
     const viewer = await open(link);
     await viewer.until(ENDED, "the end of the viewing");
-    return { tentative, cuts, speaker: await shown(speaker), viewer: await shown(viewer) };
+    const id = new URL(link).searchParams.get("session");
+    return { tentative, cuts, session: await session(id), speaker: await shown(speaker), viewer: await shown(viewer) };
   } finally {
     proxy.close();
   }

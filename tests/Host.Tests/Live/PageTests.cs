@@ -6,7 +6,6 @@ namespace AsrPlatform.Host.Tests.Live;
 /// <summary>The page in a real browser, over a host with a real model; tests/Browser/page.mjs acts and reports.</summary>
 public sealed class PageTests
 {
-    private const string Text = "The quick brown fox jumps over the lazy dog.";
     private const string Correction = "A text that a person gave.";
 
     [Fact]
@@ -15,10 +14,14 @@ public sealed class PageTests
         var report = await RunAsync("file");
         Assert.NotEqual("", (string)report["tentative"]!);
         Assert.InRange((int)report["cuts"]!, 1, 20);
+
+        // The whole file arrived, once: 3.438 s at 16 kHz. (What a model hears while the connection is away depends on when it comes back.)
+        Assert.Equal(55_015, (long)report["session"]!["acknowledgedSamples"]!);
+        Assert.NotEmpty(report["speaker"]!["segments"]!.AsArray());
+        Assert.Equal(Strings(report["speaker"]!["segments"]), Strings(report["viewer"]!["segments"]));
         foreach (var page in new[] { report["speaker"]!, report["viewer"]! })
         {
             AssertEnded(page);
-            Assert.Equal(Text, string.Join(' ', Strings(page["segments"])));
         }
     }
 

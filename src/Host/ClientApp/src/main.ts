@@ -115,6 +115,9 @@ function newSession(id: string): LiveSession {
 
 async function speak(): Promise<void> {
   element("message").hidden = true;
+  element("running-time").textContent = clock(0);
+  element<HTMLProgressElement>("progress").value = 0;
+  for (const figure of ["latency-tentative", "latency-committed"]) element(figure).textContent = "–";
   const source = chosenSource();
   let isBegun = false;
   running = source;
