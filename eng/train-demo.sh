@@ -98,6 +98,11 @@ say "float16"
 rm -rf "$work/final"
 asr export hf --model "$work/whole" --output-dir "$work/final" --precision fp16
 
+# What live captions need to know of it: it was taught with contexts as short as the audio, and never given the text before.
+for setting in '"encoder_context": "dynamic"' '"condition_on_previous_text": false'; do
+  grep -q "${setting%%:*}" "$work/final/generation_config.json" || sed -i "0,/{/s//{\n  $setting,/" "$work/final/generation_config.json"
+done
+
 say "error rates"
 mkdir -p "$work/results"
 for set in test-sentences test-words test-noise test-voices test-medicines test-products; do

@@ -41,18 +41,18 @@ internal sealed class CaptionHub(
 
     /// <summary>Decodes and commits what is left; returns when that is done.</summary>
     [LeastRole(Role.Speaker)]
-    public Task<SessionPosition> EndSession(string sessionId) => sessions.Get(sessionId).EndAsync(Context.ConnectionAborted);
+    public Task<SessionPosition> EndSession(string sessionId) => sessions.EndAsync(sessionId, Context.ConnectionAborted);
 
     /// <summary>Sends the captions after a sequence, then follows until the session is over.</summary>
     [LeastRole(Role.Viewer)]
     public IAsyncEnumerable<CaptionUpdate> WatchCaptions(string sessionId, long afterSequence, CancellationToken cancellationToken) =>
-        Guard(token => sessions.Get(sessionId).WatchAsync(afterSequence, token), cancellationToken);
+        Guard(token => sessions.WatchAsync(sessionId, afterSequence, token), cancellationToken);
 
-    /// <summary>Shows a person's text to all viewers, and returns the update that does. It is kept as long as the session is: in memory.</summary>
+    /// <summary>Shows a person's text to all viewers, and returns the update that does. It is kept before it is shown.</summary>
     [LeastRole(Role.Corrector)]
     public Task<CaptionUpdate> SubmitCorrection(Correction? correction) => correction is null
         ? throw new AsrException("a correction is needed: {id, sessionId, segmentId, sequence, text}")
-        : Task.FromResult(sessions.Get(correction.SessionId).Correct(correction));
+        : sessions.CorrectAsync(correction);
 
     /// <summary>Of this connection: a hub object lives for one call.</summary>
     private AudioMeter Meter

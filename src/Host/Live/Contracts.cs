@@ -56,6 +56,7 @@ internal sealed record SessionDescription
 {
     public required string SessionId { get; init; }
 
+    /// <summary><c>active</c>, <c>ending</c>, <c>ended</c>, <c>failed</c>; <c>interrupted</c>: cut off by the end of a process, and no model yet to go on with.</summary>
     public required string State { get; init; }
 
     public string? Error { get; init; }
@@ -67,6 +68,9 @@ internal sealed record SessionDescription
     public required string Task { get; init; }
 
     public required DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>When it ended or failed; null before.</summary>
+    public DateTimeOffset? EndedAt { get; init; }
 
     public required long AcknowledgedSamples { get; init; }
 

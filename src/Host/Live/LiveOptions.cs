@@ -84,12 +84,6 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// <summary>A session without audio for this long is ended as by EndSession. Default 5 min, 1 s … 1 day.</summary>
     public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How long an ended session can still be watched, exported and corrected. Default 1 h, 0 … 1 day.</summary>
-    public TimeSpan KeepEnded { get; set; } = TimeSpan.FromHours(1);
-
-    /// <summary>Ended sessions kept at most; the oldest go first. Default 256, 0 … 100,000.</summary>
-    public int MaximumEnded { get; set; } = 256;
-
     /// <summary>Time for open sessions to be finished at shutdown. Default 20 s, 0 … 10 min.</summary>
     public TimeSpan ShutdownTimeout { get; set; } = TimeSpan.FromSeconds(20);
 
@@ -120,7 +114,6 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
         Check(nameof(MaximumWindow), options.MaximumWindow, 5, 30);
         Check(nameof(MaximumAhead), options.MaximumAhead, 2, 600);
         Check(nameof(IdleTimeout), options.IdleTimeout, 1, 86_400);
-        Check(nameof(KeepEnded), options.KeepEnded, 0, 86_400);
         Check(nameof(ShutdownTimeout), options.ShutdownTimeout, 0, LongestShutdown.TotalSeconds);
         CheckName(nameof(Policy), options.Policy, StreamingSettings.Policies);
         CheckName(nameof(EncoderContext), options.EncoderContext, ["auto", "full", "dynamic"]);
@@ -129,7 +122,6 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
         CheckCount(nameof(MaximumViewers), options.MaximumViewers, 1, 100_000);
         CheckCount(nameof(MaximumCorrections), options.MaximumCorrections, 1, 1_000_000);
         CheckCount(nameof(ViewerQueue), options.ViewerQueue, 1, 10_000);
-        CheckCount(nameof(MaximumEnded), options.MaximumEnded, 0, 100_000);
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
 
         void Check(string option, TimeSpan value, double minimum, double maximum)

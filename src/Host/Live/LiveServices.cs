@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
@@ -20,6 +21,7 @@ internal static class LiveServices
         services.AddMetrics();
         services.AddSingleton<LiveMetrics>();
         services.AddSingleton(model);
+        services.AddData(configuration);
 
         // Hosted services stop in the opposite order: sessions are flushed while there is a recogniser.
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());

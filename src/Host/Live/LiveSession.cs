@@ -16,15 +16,13 @@ namespace AsrPlatform.Host.Live;
 /// <remarks>
 /// Safe for concurrent calls. It waits for one decoding at a time, so sessions share the recogniser fairly, and for none while nobody
 /// speaks. Words become final in segments: those that a step settles together are one, and a segment that starts where the one before
-/// it ends belongs to the same utterance. Everything is in memory and ends with the process.
+/// it ends belongs to the same utterance. What it acknowledges and shows is in its journal; opened over a journal that holds something, it
+/// goes on where that one ends.
 /// </remarks>
 internal sealed class LiveSession : IAsyncDisposable
 {
     /// <summary>Largest piece of audio that a sender may send at once, in bytes of PCM16.</summary>
     public const int MaximumChunkBytes = 16 * 1024;
-
-    /// <summary>Longest text of a correction, in characters; a window of 30 s holds some 600.</summary>
-    private const int MaximumTextLength = 4000;
 
     /// <summary>Samples that leave the resampler at once; also more than it holds back until the end (some hundred).</summary>
     private const int ResampledBlock = 2048;
@@ -37,7 +35,12 @@ internal sealed class LiveSession : IAsyncDisposable
     private static readonly TimeSpan CommitDeadline = TimeSpan.FromSeconds(0.8);
 
     private readonly Lock _gate = new();
-    private readonly SemaphoreSlim _ingress = new(1);
+    private readonly SemaphoreSlim _ingress;
+    private readonly SemaphoreSlim _correcting = new(1);
+    private readonly ISessionJournal _journal;
+
+    /// <summary>Sample of the session at which the window's first sample lies; not 0 in a session that goes on after a restart.</summary>
+    private readonly long _origin;
     private readonly SpeechWindow _window;
 
     /// <summary>From the sender's sample rate to the recogniser's; null when they are the same. The window counts the recogniser's samples.</summary>
@@ -63,12 +66,11 @@ internal sealed class LiveSession : IAsyncDisposable
     private readonly CancellationTokenSource _ending = new();
     private readonly CancellationTokenSource _abort = new();
     private readonly TaskCompletionSource _sendersGone = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Dictionary<string, CaptionUpdate> _corrections = new(StringComparer.Ordinal);
-
     /// <summary>Who waits until everything before a position is final; under <see cref="_gate"/>.</summary>
     private readonly List<(long Position, TaskCompletionSource Done)> _commits = [];
 
     private Task? _end;
+    private AsrException? _fault;
     private SessionState _state = SessionState.Active;
     private string? _error;
     private bool _flush;
@@ -86,12 +88,13 @@ internal sealed class LiveSession : IAsyncDisposable
     private long? _segmentStart; // where the one before it ended, within an utterance
     private string? _shownText;
 
-    /// <summary>Opens a session, whose captions start with its audio.</summary>
+    /// <summary>Opens a session, whose captions start with its audio, or go on after the last one that its journal holds.</summary>
     /// <param name="id">Its id.</param>
     /// <param name="settings">How its audio becomes text.</param>
     /// <param name="recognizer">The recogniser that <paramref name="model"/> has ready.</param>
     /// <param name="model">Where audio is decoded; outlives the session.</param>
     /// <param name="window">Cuts the audio; the session's from now on.</param>
+    /// <param name="journal">Keeps what is acknowledged and shown; outlives the session.</param>
     /// <param name="options">Limits and intervals.</param>
     /// <param name="metrics">What is counted.</param>
     /// <param name="time">The clock.</param>
@@ -102,6 +105,7 @@ internal sealed class LiveSession : IAsyncDisposable
         RecognizerInfo recognizer,
         ModelHost model,
         SpeechWindow window,
+        ISessionJournal journal,
         LiveOptions options,
         LiveMetrics metrics,
         TimeProvider time,
@@ -117,7 +121,13 @@ internal sealed class LiveSession : IAsyncDisposable
         _metrics = metrics;
         _time = time;
         _logger = logger;
-        _log = new CaptionLog(options.ViewerQueue);
+        _journal = journal;
+        _log = new CaptionLog(options.ViewerQueue, journal, Fail);
+        _acknowledged = journal.History.Samples;
+        _origin = journal.History.SettledSamples;
+        _segmentId = journal.History.NextSegmentId;
+        var isUnsettled = _origin < _acknowledged;
+        _ingress = new SemaphoreSlim(isUnsettled ? 0 : 1);
         if (settings.SampleRateHz != recognizer.SampleRateHz)
         {
             _resampler = new Resampler(settings.SampleRateHz, recognizer.SampleRateHz);
@@ -129,10 +139,19 @@ internal sealed class LiveSession : IAsyncDisposable
         _maximumForced = profile.MaximumForced;
         _window.Configure(_stream.Policy.CommitsWhileSpeaking, profile.MaximumSeconds);
 
-        StartedAt = time.GetUtcNow();
+        StartedAt = journal.History.StartedAt;
         _lastActivity = time.GetTimestamp();
         _stallTimer = time.CreateTimer(static state => ((LiveSession)state!).OnStall(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         metrics.SessionStarted();
+        if (isUnsettled)
+        {
+            // What was shown of it is decoded again; until then it is taken back.
+            _shownText = "";
+            Publish(CaptionState.Tentative, "", [], null, 0, 0);
+            _senders = 1;
+            _ = Task.Run(ReplayAsync);
+        }
+
         _pump = Task.Run(PumpAsync);
     }
 
@@ -153,6 +172,12 @@ internal sealed class LiveSession : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>Ends, never with an error, when the session has ended or failed and everything is kept and shown.</summary>
+    public Task Completion => _pump;
+
+    /// <summary>Whether it stopped because its captions could not be kept: it can go on over its journal once they can.</summary>
+    public bool IsInterrupted => _log.IsBroken;
 
     /// <summary>Time since audio last came, text was committed, or the session stopped.</summary>
     public TimeSpan IdleTime => _time.GetElapsedTime(Volatile.Read(ref _lastActivity));
@@ -330,6 +355,9 @@ internal sealed class LiveSession : IAsyncDisposable
         _wake.Writer.TryWrite(true);
         await done.WaitAsync(cancellationToken);
         RequireNotFailed();
+
+        // What is final is shown once it is kept.
+        await _log.FlushAsync().WaitAsync(cancellationToken);
         return Position;
     }
 
@@ -367,51 +395,46 @@ internal sealed class LiveSession : IAsyncDisposable
         }
     }
 
-    /// <summary>Shows a person's text in place of a committed caption. The same correction twice is one.</summary>
-    /// <remarks>It lives in memory, as the session does: nothing is stored for learning yet.</remarks>
-    /// <exception cref="AsrException">The segment is not there or not yet committed, or the correction is malformed.</exception>
-    public CaptionUpdate Correct(Correction correction)
+    /// <summary>Shows a person's text in place of a committed caption.</summary>
+    /// <param name="correction">The correction.</param>
+    /// <param name="before">What earlier corrections there are: the update that this same one made, if it did, and their number.</param>
+    /// <returns>The update that shows it; null when the session is over and no longer the one to ask.</returns>
+    /// <exception cref="AsrException">The segment is not there or not yet committed, or the correction cannot be kept.</exception>
+    public async Task<CaptionUpdate?> CorrectAsync(Correction correction, Func<(CaptionUpdate? Done, int Count)> before)
     {
-        if (string.IsNullOrWhiteSpace(correction.Id) || correction.Id.Length > 128)
+        await _correcting.WaitAsync();
+        try
         {
-            throw new AsrException("a correction needs an id of 1 to 128 characters");
-        }
-
-        if (correction.Text is null || correction.Text.Length > MaximumTextLength)
-        {
-            throw new AsrException($"a correction needs a text of at most {MaximumTextLength} characters");
-        }
-
-        lock (_corrections)
-        {
-            if (_corrections.TryGetValue(correction.Id, out var done))
+            var (done, count) = before();
+            if (done is not null)
             {
                 return done;
             }
 
-            if (_corrections.Count >= _options.MaximumCorrections)
+            var update = await _log.CorrectAsync(correction, count, _options.MaximumCorrections);
+            if (update is not null)
             {
-                throw new AsrException($"session '{Id}' has {_corrections.Count} corrections, the most that Live:MaximumCorrections allows");
+                _metrics.Published(CaptionState.Corrected, 0);
             }
 
-            var caption = _log.Find(correction.SegmentId)
-                ?? throw new AsrException($"session '{Id}' has no segment {correction.SegmentId}");
-            if (caption.State == CaptionState.Tentative)
-            {
-                throw new AsrException($"segment {correction.SegmentId} is still tentative: correct it once it is committed");
-            }
-
-            if (correction.Sequence < 1 || correction.Sequence > _log.LastSequence)
-            {
-                throw new AsrException($"sequence {correction.Sequence} is none of session '{Id}'");
-            }
-
-            // The words' times and confidences were those of the old text.
-            var update = _log.Publish(caption with { State = CaptionState.Corrected, Text = correction.Text.Trim(), Words = [] });
-            _corrections.Add(correction.Id, update);
-            _metrics.Published(CaptionState.Corrected, 0);
             return update;
         }
+        finally
+        {
+            _correcting.Release();
+        }
+    }
+
+    /// <summary>Stops at once with an error: what is not committed is lost.</summary>
+    public void Fail(AsrException error)
+    {
+        lock (_gate)
+        {
+            _fault ??= error;
+        }
+
+        _abort.Cancel();
+        _wake.Writer.TryWrite(true);
     }
 
     /// <summary>Stops at once: what is not committed is lost. End it first to keep it.</summary>
@@ -515,49 +538,108 @@ internal sealed class LiveSession : IAsyncDisposable
         await _ingress.WaitAsync(cancellationToken);
         try
         {
-            while (true)
+            ReadOnlyMemory<float> fresh;
+            lock (_gate)
             {
-                bool appended;
-                var due = false;
-                lock (_gate)
-                {
-                    if (_state is SessionState.Failed or SessionState.Ended)
-                    {
-                        throw new AsrException(_error ?? $"session '{Id}' has ended and takes no more audio: start another one");
-                    }
-
-                    RequireNoGap(position);
-                    var known = (int)Math.Min(_acknowledged - position, samples.Length);
-                    var fresh = samples[known..];
-                    appended = Fits(fresh.Length);
-                    if (appended && fresh.Length > 0)
-                    {
-                        Append(fresh.Span);
-                        _acknowledged += fresh.Length;
-                        _stalled = false;
-                        NoteArrival();
-                        due = _window.Next(_flush, _stalled) is not null;
-                        _metrics.AudioAcknowledged((double)fresh.Length / Settings.SampleRateHz);
-                    }
-                }
-
-                if (due)
-                {
-                    _wake.Writer.TryWrite(true);
-                }
-
-                if (appended)
-                {
-                    Touch();
-                    return;
-                }
-
-                await _space.Reader.ReadAsync(cancellationToken);
+                RequireRunning();
+                RequireNoGap(position);
+                fresh = samples[(int)Math.Min(_acknowledged - position, samples.Length)..];
             }
+
+            if (fresh.Length > 0)
+            {
+                await WaitForSpaceAsync(fresh.Length, cancellationToken);
+
+                // Nobody else adds audio meanwhile. What is acknowledged outlives the process, so it is kept before.
+                _journal.AppendAudio(_acknowledged, fresh.Span);
+                Hear(fresh.Span, isNew: true);
+            }
+
+            Touch();
         }
         finally
         {
             _ingress.Release();
+        }
+    }
+
+    /// <summary>Waits while the recogniser lags by more than the session may hold.</summary>
+    private async Task WaitForSpaceAsync(int count, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            lock (_gate)
+            {
+                RequireRunning();
+                if (Fits(count))
+                {
+                    return;
+                }
+            }
+
+            await _space.Reader.ReadAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Hands audio that fits to the recogniser.</summary>
+    private void Hear(ReadOnlySpan<float> samples, bool isNew)
+    {
+        bool due;
+        lock (_gate)
+        {
+            RequireRunning();
+            Append(samples);
+            if (isNew)
+            {
+                _acknowledged += samples.Length;
+                _metrics.AudioAcknowledged((double)samples.Length / Settings.SampleRateHz);
+            }
+
+            _stalled = false;
+            NoteArrival();
+            due = _window.Next(_flush, _stalled) is not null;
+        }
+
+        if (due)
+        {
+            _wake.Writer.TryWrite(true);
+        }
+    }
+
+    private void RequireRunning()
+    {
+        if (_state is SessionState.Failed or SessionState.Ended)
+        {
+            throw new AsrException(_error ?? $"session '{Id}' has ended and takes no more audio: start another one");
+        }
+    }
+
+    /// <summary>Hears again what was acknowledged before a restart and is not settled; new audio waits for it, as for another sender.</summary>
+    private async Task ReplayAsync()
+    {
+        try
+        {
+            var samples = new float[ResampledBlock];
+            var position = _origin;
+            while (position < _journal.History.Samples && _journal.ReadAudio(position, samples) is > 0 and var count)
+            {
+                await WaitForSpaceAsync(count, _abort.Token);
+                Hear(samples.AsSpan(0, count), isNew: false);
+                position += count;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The pump ends the session.
+        }
+        catch (AsrException error)
+        {
+            Fail(error);
+        }
+        finally
+        {
+            _ingress.Release();
+            LeaveSender();
         }
     }
 
@@ -709,10 +791,13 @@ internal sealed class LiveSession : IAsyncDisposable
                     await _wake.Reader.ReadAsync(_abort.Token);
                 }
             }
+
+            await _log.FlushAsync();
         }
         catch (OperationCanceledException)
         {
-            error = $"session '{Id}' was stopped: the host is shutting down";
+            error = _fault is { } fault ? $"session '{Id}' was stopped: {fault.Message}" : $"session '{Id}' was stopped: the host is shutting down";
+            _logger.LogWarning(_fault?.InnerException, "{Error}", error);
         }
         catch (AsrException failure)
         {
@@ -876,6 +961,7 @@ internal sealed class LiveSession : IAsyncDisposable
             acknowledged = _acknowledged;
         }
 
+        var before = (double)_origin / Settings.SampleRateHz;
         _log.Publish(new CaptionUpdate
         {
             SessionId = Id,
@@ -884,14 +970,17 @@ internal sealed class LiveSession : IAsyncDisposable
             Revision = 0,
             State = state,
             Text = text,
-            Words = [.. words.Where(word => !word.IsPhrase).Select(word => new CaptionWord(word.Text.Trim(), word.Start, word.End, word.Confidence))],
+            Words = [.. words.Where(word => !word.IsPhrase).Select(word => new CaptionWord(word.Text.Trim(), before + word.Start, before + word.End, word.Confidence))],
             Language = language ?? Settings.Language,
             AdapterVersion = _adapterVersion,
-            StartSample = Math.Min(Resampler.OutputLength(start, _recognizer.SampleRateHz, Settings.SampleRateHz), acknowledged),
-            EndSample = Math.Min(Resampler.OutputLength(end, _recognizer.SampleRateHz, Settings.SampleRateHz), acknowledged),
+            StartSample = SessionSample(start),
+            EndSample = SessionSample(end),
         });
 
         _metrics.Published(state, (double)(received - end) / _recognizer.SampleRateHz);
+
+        long SessionSample(long position) =>
+            Math.Min(_origin + Resampler.OutputLength(position, _recognizer.SampleRateHz, Settings.SampleRateHz), acknowledged);
     }
 
     /// <summary>The session's place in the recogniser's queue; holds the audio of one decoding.</summary>

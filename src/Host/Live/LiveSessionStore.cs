@@ -1,14 +1,21 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Captions;
+using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Live;
 
-/// <summary>All live sessions: starts and finds them, ends idle ones, forgets old ones.</summary>
-/// <remarks>Safe for concurrent calls.</remarks>
+/// <summary>All sessions: starts and resumes live ones, ends idle ones, and answers for those that are over from the data folder.</summary>
+/// <remarks>
+/// Safe for concurrent calls. A session is in memory while it takes audio or someone still watches its end; what is over is read from the
+/// database. Sessions that were cut off by the end of a process go on in the next one.
+/// </remarks>
 internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
 {
     /// <summary>Lowest rate of a session's audio: a telephone's.</summary>
@@ -21,23 +28,33 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     private const int LongestId = 64;
     private const int MostNames = 10;
 
+    /// <summary>Sweeps (10 s each) between two looks at what is too old or too much.</summary>
+    private const int SweepsPerRetention = 30;
+
     private static readonly SearchValues<char> IdCharacters =
         SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, LiveSession> _sessions = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _starting = new(1);
+    private readonly Dictionary<string, Entry> _live = new(StringComparer.Ordinal);
     private readonly ModelHost _model;
     private readonly VoiceActivityDetectorFactory _detectors;
+    private readonly SessionArchive _archive;
     private readonly LiveOptions _options;
     private readonly LiveMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<LiveSession> _logger;
+    private readonly CancellationTokenSource _closing = new();
+    private Task _restoring = Task.CompletedTask;
+    private Task _retention = Task.CompletedTask;
     private ITimer? _sweeper;
+    private int _sweeps;
     private bool _isClosed;
 
     public LiveSessionStore(
         ModelHost model,
         VoiceActivityDetectorFactory detectors,
+        SessionArchive archive,
         IOptions<LiveOptions> options,
         LiveMetrics metrics,
         TimeProvider time,
@@ -45,20 +62,21 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     {
         _model = model;
         _detectors = detectors;
+        _archive = archive;
         _options = options.Value;
         _metrics = metrics;
         _time = time;
         _logger = logger;
     }
 
-    /// <summary>Every session that is remembered, the oldest first.</summary>
+    /// <summary>The sessions in memory, the oldest first.</summary>
     public IReadOnlyList<LiveSession> Sessions
     {
         get
         {
             lock (_gate)
             {
-                return [.. _sessions.Values.OrderBy(session => session.StartedAt)];
+                return [.. _live.Values.Select(entry => entry.Session).OrderBy(session => session.StartedAt)];
             }
         }
     }
@@ -79,86 +97,293 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
 
         var recognizer = await _model.ReadyAsync(cancellationToken);
         RequireUsable(request, recognizer);
-        lock (_gate)
-        {
-            if (_isClosed)
-            {
-                throw new AsrException("the host is shutting down");
-            }
+        await _restoring.WaitAsync(cancellationToken);
 
+        // One at a time: the session is in the database before it is in memory.
+        await _starting.WaitAsync(cancellationToken);
+        try
+        {
             id = request.SessionId ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
-            if (_sessions.TryGetValue(id, out var session))
+            if (Find(id) is { } session)
             {
-                // Started by someone else while the model was awaited.
                 return Resume(session, settings);
             }
 
-            var running = _sessions.Values.Count(other => other.State is SessionState.Active or SessionState.Ending);
-            if (running >= _options.MaximumSessions)
+            var record = _archive.Find(id);
+            if (record is { State: not StoredState.Active })
             {
-                throw new AsrException($"{running} sessions are running, the most that Live:MaximumSessions allows: try again later");
+                throw Over(id);
             }
 
-            var window = new SpeechWindow(_options, recognizer.SampleRateHz, _detectors(recognizer.SampleRateHz));
-            session = new LiveSession(id, settings, recognizer, _model, window, _options, _metrics, _time, _logger);
-            _sessions.Add(id, session);
-            return session.Position;
+            lock (_gate)
+            {
+                RequireOpen();
+                var running = _live.Values.Count(other => other.Session.State is SessionState.Active or SessionState.Ending);
+                if (running >= _options.MaximumSessions)
+                {
+                    throw new AsrException($"{running} sessions are running, the most that Live:MaximumSessions allows: try again later");
+                }
+            }
+
+            // One that could not go on when the host started may now.
+            return record is null
+                ? Open(await _archive.CreateAsync(id, settings), recognizer).Position
+                : Resume(Open(_archive.Reopen(record), recognizer), settings);
+        }
+        finally
+        {
+            _starting.Release();
         }
     }
 
-    /// <summary>The session of an id; null when there is none.</summary>
+    /// <summary>The session of an id in memory; null when there is none.</summary>
     public LiveSession? Find(string id)
     {
         lock (_gate)
         {
-            return _sessions.GetValueOrDefault(id);
+            return _live.GetValueOrDefault(id)?.Session;
         }
     }
 
-    /// <summary>The session of an id.</summary>
+    /// <summary>The session of an id in memory: one that takes audio, or did just now.</summary>
     /// <exception cref="AsrException">There is none.</exception>
-    public LiveSession Get(string id) =>
-        Find(id ?? "") ?? throw new AsrException($"there is no session '{Shown(id)}': start one with StartSession");
+    public LiveSession Get(string id)
+    {
+        if (Find(id ?? "") is { } session)
+        {
+            return session;
+        }
 
-    /// <summary>Ends idle sessions and forgets those that ended long ago.</summary>
+        throw _archive.Find(id ?? "") switch
+        {
+            null => Missing(id),
+            { State: StoredState.Active } => new AsrException($"session '{id}' was interrupted: go on with StartSession"),
+            { State: StoredState.Failed, Error: { } error } => new AsrException(error),
+            _ => new AsrException($"session '{id}' has ended and takes no more audio: start another one"),
+        };
+    }
+
+    /// <summary>A session as the API shows it; null when there is none.</summary>
+    public SessionDescription? Describe(string id) =>
+        Find(id)?.Describe() ?? (_archive.Find(id) is { } record ? Describe(record) : null);
+
+    /// <summary>Sessions as the API shows them, the newest first.</summary>
+    /// <param name="state"><c>active</c> (cut-off ones included), <c>ended</c>, <c>failed</c>, or null for all.</param>
+    /// <param name="before">Only those that started before the one of this id; null: from the newest on.</param>
+    /// <param name="limit">At most so many.</param>
+    /// <exception cref="AsrException">There is no such state or session.</exception>
+    public IReadOnlyList<SessionDescription> List(string? state, string? before, int limit)
+    {
+        StoredState? wanted = state switch
+        {
+            null or "" => null,
+            "active" => StoredState.Active,
+            "ended" => StoredState.Ended,
+            "failed" => StoredState.Failed,
+            _ => throw new AsrException($"unknown state '{Shown(state)}': use active, ended or failed"),
+        };
+        var first = before is null ? long.MaxValue : (_archive.Find(before) ?? throw Missing(before)).Number;
+        return [.. _archive.List(wanted, first, limit).Select(Describe)];
+    }
+
+    /// <summary>The newest revision of each segment of a session, in the order of time; null when there is no such session.</summary>
+    public (IReadOnlyList<CaptionUpdate> Captions, int SampleRateHz)? Captions(string id)
+    {
+        if (Find(id) is { } session)
+        {
+            return (session.Captions, session.Settings.SampleRateHz);
+        }
+
+        return _archive.Find(id) is { } record ? (_archive.Captions(record), record.Settings.SampleRateHz) : null;
+    }
+
+    /// <summary>The audio of a session as it stands now; null when there is no such session or no audio. The caller disposes it.</summary>
+    /// <exception cref="AsrException">It cannot be read.</exception>
+    public WavStream? OpenAudio(string id) => _archive.Find(id) is { } record ? _archive.OpenAudio(record) : null;
+
+    /// <summary>Reads captions after a sequence, then follows; see <see cref="CaptionLog.WatchAsync"/>. Of a session that is over the stream ends with its last caption.</summary>
+    /// <exception cref="AsrException">There is no such session, there are too many viewers, the sequence is none of the session, or the session has failed.</exception>
+    public async IAsyncEnumerable<CaptionUpdate> WatchAsync(string id, long afterSequence, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var session = Find(id ?? "");
+        if (session is null)
+        {
+            // After a restart viewers may be back before the session is.
+            await _restoring.WaitAsync(cancellationToken);
+            session = Find(id ?? "");
+        }
+
+        if (session is not null)
+        {
+            await foreach (var update in session.WatchAsync(afterSequence, cancellationToken))
+            {
+                yield return update;
+            }
+
+            yield break;
+        }
+
+        var record = _archive.Find(id ?? "") ?? throw Missing(id);
+        if (afterSequence < 0 || afterSequence > record.LastSequence)
+        {
+            throw new AsrException($"sequence {afterSequence} is none of session '{record.Id}', whose newest is {record.LastSequence}: watch from 0");
+        }
+
+        var cursor = afterSequence;
+        while (_archive.Captions(record, cursor, newestOnly: afterSequence == 0, SessionArchive.PageOfCaptions) is { Count: > 0 } page)
+        {
+            foreach (var update in page)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                yield return update;
+            }
+
+            cursor = page[^1].Sequence;
+        }
+
+        if (record.State != StoredState.Ended)
+        {
+            throw new AsrException(record.Error ?? $"session '{record.Id}' was interrupted and cannot go on now");
+        }
+    }
+
+    /// <summary>Takes no more audio for a session, decodes what is left, commits it, and closes the session for good. Ending twice is ending once.</summary>
+    /// <exception cref="AsrException">There is no such session, or an error has ended it before.</exception>
+    public async Task<SessionPosition> EndAsync(string id, CancellationToken cancellationToken)
+    {
+        if (Find(id ?? "") is null)
+        {
+            await _restoring.WaitAsync(cancellationToken);
+        }
+
+        Entry? entry;
+        lock (_gate)
+        {
+            if (_live.TryGetValue(id ?? "", out entry))
+            {
+                entry.IsToEnd = true;
+            }
+        }
+
+        if (entry is not null)
+        {
+            var position = await entry.Session.EndAsync(cancellationToken);
+            await entry.Left.WaitAsync(cancellationToken);
+            return position;
+        }
+
+        var record = _archive.Find(id ?? "") ?? throw Missing(id);
+        return record.State == StoredState.Ended
+            ? new SessionPosition(record.Id, record.Samples, record.LastSequence)
+            : throw new AsrException(record.Error ?? $"session '{record.Id}' was interrupted and cannot go on now");
+    }
+
+    /// <summary>Deletes a session for good: its audio, captions and corrections. One that runs is stopped first.</summary>
+    /// <returns>False when there is no such session.</returns>
+    /// <exception cref="AsrException">It cannot be deleted.</exception>
+    public async Task<bool> DeleteAsync(string id, CancellationToken cancellationToken)
+    {
+        await _restoring.WaitAsync(cancellationToken);
+        Entry? entry;
+        lock (_gate)
+        {
+            entry = _live.GetValueOrDefault(id);
+            if (entry is not null)
+            {
+                entry.IsToEnd = true;
+            }
+        }
+
+        if (entry is not null)
+        {
+            entry.Session.Fail(new AsrException("it was deleted"));
+            await entry.Left;
+        }
+
+        if (_archive.Find(id) is not { } record)
+        {
+            return false;
+        }
+
+        await _archive.DeleteAsync(record);
+        return true;
+    }
+
+    /// <summary>Shows and keeps a person's text in place of a committed caption. The same correction twice is one.</summary>
+    /// <exception cref="AsrException">There is no such session or segment, the segment is not committed, or the correction is malformed or cannot be kept.</exception>
+    public async Task<CaptionUpdate> CorrectAsync(Correction correction)
+    {
+        CorrectionRules.Require(correction);
+        await _restoring;
+        while (true)
+        {
+            Entry? entry;
+
+            // A session that goes on just now gives sequences of its own: not before it has seen this one.
+            await _starting.WaitAsync();
+            try
+            {
+                lock (_gate)
+                {
+                    entry = _live.GetValueOrDefault(correction.SessionId ?? "");
+                }
+
+                if (entry is null)
+                {
+                    var stored = _archive.Find(correction.SessionId ?? "") ?? throw Missing(correction.SessionId);
+                    return await _archive.CorrectAsync(stored, correction, _options.MaximumCorrections);
+                }
+            }
+            finally
+            {
+                _starting.Release();
+            }
+
+            var record = entry.Recorder.Record;
+            if (await entry.Session.CorrectAsync(correction, () => (_archive.Corrected(record, correction.Id), _archive.CorrectionsOf(record))) is { } update)
+            {
+                return update;
+            }
+
+            await entry.Left;
+        }
+    }
+
+    /// <summary>Ends idle sessions, and now and then deletes what is not to be kept.</summary>
     public void Sweep()
     {
         foreach (var session in Sessions)
         {
             if (session.State == SessionState.Active && session.IdleTime >= _options.IdleTimeout)
             {
-                _ = EndQuietlyAsync(session, CancellationToken.None);
+                _ = EndQuietlyAsync(session.Id);
             }
         }
 
-        lock (_gate)
+        if (_sweeps++ % SweepsPerRetention == 0 && _retention.IsCompleted)
         {
-            var over = _sessions.Values
-                .Where(session => session.State is SessionState.Ended or SessionState.Failed)
-                .OrderBy(session => session.IdleTime)
-                .ToList();
-            for (var i = 0; i < over.Count; i++)
-            {
-                if (i >= _options.MaximumEnded || over[i].IdleTime >= _options.KeepEnded)
-                {
-                    _sessions.Remove(over[i].Id);
-                }
-            }
+            _retention = RetainAsync();
         }
     }
 
-    /// <summary>Starts no more sessions and ends all that run; returns when every one is flushed and its viewers have it, or the token is cancelled.</summary>
+    /// <summary>
+    /// Starts no more sessions, and commits what was said in all that run; returns when every one is flushed and its viewers have it, or the
+    /// token is cancelled. Sessions that nobody ended go on when a host is started again.
+    /// </summary>
     public async Task CloseAsync(CancellationToken cancellationToken)
     {
+        List<Entry> entries;
         lock (_gate)
         {
             _isClosed = true;
+            entries = [.. _live.Values];
         }
 
-        await Task.WhenAll(Sessions.Select(session => EndQuietlyAsync(session, cancellationToken)));
+        await _closing.CancelAsync();
+        await Task.WhenAll(entries.Select(entry => CloseAsync(entry, cancellationToken)));
 
         // Viewers leave by themselves once they have everything; one that reads nothing is not waited for.
-        for (var i = 0; i < 100 && !cancellationToken.IsCancellationRequested && Sessions.Any(session => session.Viewers > 0); i++)
+        for (var i = 0; i < 100 && !cancellationToken.IsCancellationRequested && entries.Any(entry => entry.Session.Viewers > 0); i++)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(20), CancellationToken.None);
         }
@@ -166,6 +391,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        _restoring = RestoreAsync();
         var period = TimeSpan.FromTicks(Math.Min(_options.IdleTimeout.Ticks / 4, TimeSpan.TicksPerSecond * 10));
         _sweeper = _time.CreateTimer(static state => ((LiveSessionStore)state!).Sweep(), this, period, period);
         return Task.CompletedTask;
@@ -180,17 +406,29 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             await _sweeper.DisposeAsync();
         }
 
-        foreach (var session in Sessions)
+        List<Entry> entries;
+        lock (_gate)
         {
-            await session.DisposeAsync();
+            _isClosed = true;
+            entries = [.. _live.Values];
         }
+
+        await _closing.CancelAsync();
+        foreach (var entry in entries)
+        {
+            await entry.Session.DisposeAsync();
+            await entry.Left;
+        }
+
+        await Task.WhenAll(_restoring, _retention);
     }
 
-    private static async Task EndQuietlyAsync(LiveSession session, CancellationToken cancellationToken)
+    private static async Task CloseAsync(Entry entry, CancellationToken cancellationToken)
     {
         try
         {
-            await session.EndAsync(cancellationToken);
+            await entry.Session.EndAsync(cancellationToken);
+            await entry.Left.WaitAsync(cancellationToken);
         }
         catch (Exception error) when (error is AsrException or OperationCanceledException)
         {
@@ -198,11 +436,156 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         }
     }
 
+    private async Task EndQuietlyAsync(string id)
+    {
+        try
+        {
+            await EndAsync(id, CancellationToken.None);
+        }
+        catch (AsrException)
+        {
+            // The session has its error and its viewers are told.
+        }
+    }
+
+    private async Task RetainAsync()
+    {
+        try
+        {
+            await _archive.ApplyRetentionAsync();
+        }
+        catch (Exception error)
+        {
+            _logger.LogError(error, "What Data:MaximumAge and Data:MaximumBytes do not keep could not be deleted");
+        }
+    }
+
+    /// <summary>Goes on with the sessions that the last process had open; never throws.</summary>
+    private async Task RestoreAsync()
+    {
+        try
+        {
+            // A page holds them all: fewer than that run at a time.
+            var interrupted = _archive.List(StoredState.Active, long.MaxValue, int.MaxValue);
+            if (interrupted.Count == 0)
+            {
+                return;
+            }
+
+            var recognizer = await _model.ReadyAsync(_closing.Token);
+            foreach (var record in interrupted.Reverse())
+            {
+                try
+                {
+                    var position = Open(_archive.Reopen(record), recognizer).Position;
+                    _logger.LogInformation("Session {Session} goes on at sample {Sample}", record.Id, position.AcknowledgedSamples);
+                }
+                catch (Exception error)
+                {
+                    _logger.LogError(error, "Session {Session} cannot go on", record.Id);
+                }
+            }
+        }
+        catch (Exception error) when (error is AsrException or OperationCanceledException)
+        {
+            _logger.LogWarning("Interrupted sessions do not go on yet: {Reason}", error.Message);
+        }
+    }
+
+    /// <summary>Puts a session to work.</summary>
+    private LiveSession Open(SessionRecorder recorder, RecognizerInfo recognizer)
+    {
+        lock (_gate)
+        {
+            try
+            {
+                RequireOpen();
+                var window = new SpeechWindow(_options, recognizer.SampleRateHz, _detectors(recognizer.SampleRateHz));
+                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, recorder, _options, _metrics, _time, _logger);
+                var entry = new Entry(session, recorder);
+                _live.Add(session.Id, entry);
+                entry.Left = Task.Run(() => LeaveAsync(entry));
+                return session;
+            }
+            catch
+            {
+                recorder.Dispose();
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Waits for the end of a session, writes down how it stands, and lets go of it. Never throws.</summary>
+    private async Task LeaveAsync(Entry entry)
+    {
+        var (session, recorder) = (entry.Session, entry.Recorder);
+        await session.Completion;
+        try
+        {
+            bool goesOn;
+            lock (_gate)
+            {
+                goesOn = session.IsInterrupted || (_isClosed && !entry.IsToEnd);
+            }
+
+            var description = session.Describe();
+            var state = goesOn ? StoredState.Active : description.Error is null ? StoredState.Ended : StoredState.Failed;
+            recorder.Close();
+            await _archive.CloseAsync(recorder.Record.Number, state, goesOn ? null : description.Error, recorder.Samples, description.LastSequence);
+        }
+        catch (Exception error)
+        {
+            // The database has it as active: it goes on at the next start.
+            _logger.LogError(error, "The end of session {Session} cannot be kept", session.Id);
+        }
+
+        lock (_gate)
+        {
+            _live.Remove(session.Id);
+        }
+
+        recorder.Dispose();
+        await session.DisposeAsync();
+    }
+
+    private void RequireOpen()
+    {
+        if (_isClosed)
+        {
+            throw new AsrException("the host is shutting down");
+        }
+    }
+
+    private SessionDescription Describe(SessionRecord record) => Find(record.Id)?.Describe() ?? new SessionDescription
+    {
+        SessionId = record.Id,
+        State = record.State switch
+        {
+            StoredState.Active => "interrupted",
+            StoredState.Ended => "ended",
+            _ => "failed",
+        },
+        Error = record.Error,
+        SampleRateHz = record.Settings.SampleRateHz,
+        Language = record.Settings.Language,
+        Task = record.Settings.Task == TranscriptionTask.Translate ? "translate" : "transcribe",
+        StartedAt = record.StartedAt,
+        EndedAt = record.EndedAt,
+        AcknowledgedSamples = record.Samples,
+        LastSequence = record.LastSequence,
+        Segments = record.Segments,
+        Viewers = 0,
+    };
+
+    private static AsrException Missing(string? id) => new($"there is no session '{Shown(id)}': start one with StartSession");
+
+    private static AsrException Over(string id) => new($"session '{id}' has ended: start one with another id");
+
     private static SessionPosition Resume(LiveSession session, SessionSettings settings)
     {
         if (session.State != SessionState.Active)
         {
-            throw new AsrException($"session '{session.Id}' has ended: start one with another id");
+            throw Over(session.Id);
         }
 
         if (session.Settings.SampleRateHz != settings.SampleRateHz)
@@ -254,4 +637,18 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
 
     /// <summary>What a client sent, short enough for a message.</summary>
     private static string Shown(string? text) => text is { Length: > LongestId } ? text[..LongestId] + "…" : text ?? "";
+
+    /// <summary>A session in memory and where it is kept.</summary>
+    private sealed class Entry(LiveSession session, SessionRecorder recorder)
+    {
+        public LiveSession Session => session;
+
+        public SessionRecorder Recorder => recorder;
+
+        /// <summary>Ends when the session is closed in the database and out of memory.</summary>
+        public Task Left { get; set; } = Task.CompletedTask;
+
+        /// <summary>Whether it is over for good when it stops, also while the host is shutting down.</summary>
+        public bool IsToEnd { get; set; }
+    }
 }

@@ -28,7 +28,7 @@ public sealed class DocumentationTests
         await File.WriteAllTextAsync(script + ".mts", string.Join('\n', examples), TestContext.Current.CancellationToken);
         await LiveHostTests.RunNodeAsync([
             Path.Combine(ClientApp, "node_modules", "typescript", "bin", "tsc"), script + ".mts",
-            "--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2023,dom", "--skipLibCheck", "--types", ""]);
+            "--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2023,dom", "--skipLibCheck"]);
         await File.WriteAllTextAsync(
             script + "-run.mjs",
             """

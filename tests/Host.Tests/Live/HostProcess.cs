@@ -12,8 +12,11 @@ internal sealed class HostProcess : IAsyncDisposable
     private readonly Process _process;
     private readonly StringBuilder _errors;
 
-    private HostProcess(Process process, StringBuilder errors, string url)
+    private readonly string _data;
+
+    private HostProcess(Process process, StringBuilder errors, string url, string data)
     {
+        _data = data;
         _process = process;
         _errors = errors;
         Url = url;
@@ -38,7 +41,13 @@ internal sealed class HostProcess : IAsyncDisposable
     public static async Task<HostProcess> StartAsync(params string[] options)
     {
         var program = Path.Combine(Fixtures.RepositoryRoot, "artifacts", "app", "asr.dll");
-        var start = new ProcessStartInfo("dotnet", [program, "serve", .. options.Contains("--urls") ? Array.Empty<string>() : ["--urls", "http://127.0.0.1:0"], .. options])
+        var data = Directory.CreateTempSubdirectory("asr-host-").FullName;
+        var start = new ProcessStartInfo("dotnet", [
+            program,
+            "serve",
+            .. options.Contains("--urls") ? Array.Empty<string>() : ["--urls", "http://127.0.0.1:0"],
+            .. options.Contains("--data-dir") ? Array.Empty<string>() : ["--data-dir", data],
+            .. options])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -57,7 +66,7 @@ internal sealed class HostProcess : IAsyncDisposable
         process.BeginErrorReadLine();
         var first = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
         Assert.True(first?.StartsWith(Prefix, StringComparison.Ordinal), $"The host said '{first}' and {errors}");
-        return new HostProcess(process, errors, AddressIn(first!));
+        return new HostProcess(process, errors, AddressIn(first!), data);
     }
 
     /// <summary>The next address that it prints.</summary>
@@ -89,5 +98,6 @@ internal sealed class HostProcess : IAsyncDisposable
         }
 
         _process.Dispose();
+        Directory.Delete(_data, recursive: true);
     }
 }

@@ -4,6 +4,7 @@ using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.DependencyInjection;
@@ -16,13 +17,16 @@ internal sealed class LiveHarness : IAsyncDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
 
-    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time)
+    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data)
     {
+        Folder = directory is null ? DataFolder.OpenTemporary(time) : DataFolder.Open(directory, time);
+        Archive = new SessionArchive(Folder, Microsoft.Extensions.Options.Options.Create(data ?? new DataOptions()), time, NullLogger<SessionArchive>.Instance);
         Options = options;
         Model = new ModelHost(() => recognizer ?? throw new AsrException("no model: give --model"), time, NullLogger<ModelHost>.Instance, options.Streaming());
         Sessions = new LiveSessionStore(
             Model,
             rate => new AdaptiveVoiceActivityDetector(rate),
+            Archive,
             Microsoft.Extensions.Options.Options.Create(options),
             new LiveMetrics(_services.GetRequiredService<IMeterFactory>()),
             time,
@@ -30,6 +34,10 @@ internal sealed class LiveHarness : IAsyncDisposable
     }
 
     public LiveOptions Options { get; }
+
+    public DataFolder Folder { get; }
+
+    public SessionArchive Archive { get; }
 
     public IMeterFactory Meters => _services.GetRequiredService<IMeterFactory>();
 
@@ -39,9 +47,15 @@ internal sealed class LiveHarness : IAsyncDisposable
 
     public static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    public static async Task<LiveHarness> StartAsync(ISpeechRecognizer? recognizer, LiveOptions? options = null, TimeProvider? time = null)
+    /// <summary>Starts sessions over a data folder, or over one of their own.</summary>
+    public static async Task<LiveHarness> StartAsync(
+        ISpeechRecognizer? recognizer,
+        LiveOptions? options = null,
+        TimeProvider? time = null,
+        string? directory = null,
+        DataOptions? data = null)
     {
-        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System);
+        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data);
         await harness.Model.StartAsync(Cancelled);
         await harness.Sessions.StartAsync(Cancelled);
         if (recognizer is ToneRecognizer tones)
@@ -135,6 +149,7 @@ internal sealed class LiveHarness : IAsyncDisposable
         await Sessions.DisposeAsync();
         await Model.StopAsync(CancellationToken.None);
         await Model.DisposeAsync();
+        Folder.Dispose();
         await _services.DisposeAsync();
     }
 }

@@ -73,7 +73,7 @@ public sealed class LiveSessionStoreTests
         await OpenAsync(live, "b");
         await Assert.ThrowsAsync<AsrException>(() => OpenAsync(live, "c"));
         await OpenAsync(live, "a");
-        await live.Sessions.Get("a").EndAsync(Cancelled);
+        await live.Sessions.EndAsync("a", Cancelled);
         await OpenAsync(live, "c");
         var error = await Assert.ThrowsAsync<AsrException>(() => OpenAsync(live, "a"));
         Assert.Contains("has ended", error.Message, StringComparison.Ordinal);
@@ -88,7 +88,7 @@ public sealed class LiveSessionStoreTests
     }
 
     [Fact]
-    public async Task Sweep_EndsIdleSessionsAndForgetsThemLater()
+    public async Task Sweep_EndsIdleSessions_AndTheirCaptionsStay()
     {
         var time = new FakeTimeProvider();
         using var recognizer = new ToneRecognizer();
@@ -99,12 +99,10 @@ public sealed class LiveSessionStoreTests
         time.Advance(TimeSpan.FromMinutes(4));
         await SendAsync(live.Sessions.Get("busy"), new SpokenAudio().Say(3));
         time.Advance(TimeSpan.FromMinutes(1) + TimeSpan.FromSeconds(10));
-        await EventuallyAsync(() => live.Sessions.Get("idle").State == SessionState.Ended, "the idle session ends");
-        Assert.Equal("w1 w2", Assert.Single(live.Sessions.Get("idle").Captions).Text);
+        await EventuallyAsync(() => live.Sessions.Find("idle") is null, "the idle session ends and leaves");
+        Assert.Equal("ended", live.Sessions.Describe("idle")!.State);
+        Assert.Equal("w1 w2", Assert.Single(live.Sessions.Captions("idle")!.Value.Captions).Text);
         Assert.Equal(SessionState.Active, live.Sessions.Get("busy").State);
-
-        time.Advance(TimeSpan.FromHours(1) + TimeSpan.FromSeconds(10));
-        Assert.Null(live.Sessions.Find("idle"));
     }
 
     [Fact]
@@ -115,7 +113,7 @@ public sealed class LiveSessionStoreTests
         await OpenAsync(live, "a");
         await SendAsync(live.Sessions.Get("a"), new SpokenAudio().Say(1, 2));
         await live.Sessions.CloseAsync(Cancelled);
-        Assert.Equal("w1 w2", Assert.Single(live.Sessions.Get("a").Captions).Text);
+        Assert.Equal("w1 w2", Assert.Single(live.Sessions.Captions("a")!.Value.Captions).Text);
         await Assert.ThrowsAsync<AsrException>(() => OpenAsync(live, "b"));
     }
 

@@ -327,20 +327,25 @@ public sealed class LiveSessionTests
         await SendAsync(session, new SpokenAudio().Say(1, 2).Silence(1).Say(3, 4, 5, 6, 7));
         await EventuallyAsync(() => session.Captions.Length == 2, "a second segment");
         var correction = new Correction { Id = "c1", SessionId = session.Id, SegmentId = 1, Sequence = 1, Text = " one two " };
-        var shown = session.Correct(correction);
-        Assert.Equal(shown, session.Correct(correction));
+        var shown = await live.Sessions.CorrectAsync(correction);
+        Assert.Equivalent(shown, await live.Sessions.CorrectAsync(correction), strict: true);
         Assert.Equal((CaptionState.Corrected, "one two"), (shown.State, shown.Text));
         Assert.Empty(shown.Words);
         Assert.Equal(session.Captions[0], shown);
 
-        Assert.Throws<AsrException>(() => session.Correct(correction with { Id = "c2", SegmentId = 9 }));
-        Assert.Contains("still tentative", Assert.Throws<AsrException>(() => session.Correct(correction with { Id = "c3", SegmentId = 2 })).Message, StringComparison.Ordinal);
-        Assert.Throws<AsrException>(() => session.Correct(correction with { Id = "c4", Sequence = 99 }));
-        Assert.Throws<AsrException>(() => session.Correct(correction with { Id = "" }));
-        Assert.Throws<AsrException>(() => session.Correct(correction with { Id = "c5", Text = new string('x', 4001) }));
+        await RefusedAsync(correction with { Id = "c2", SegmentId = 9 }, "no segment 9");
+        await RefusedAsync(correction with { Id = "c3", SegmentId = 2 }, "still tentative");
+        await RefusedAsync(correction with { Id = "c4", Sequence = 99 }, "sequence 99");
+        await RefusedAsync(correction with { Id = "" }, "needs an id");
+        await RefusedAsync(correction with { Id = "c5", Text = new string('x', 4001) }, "at most 4000");
 
         await session.EndAsync(Cancelled);
         Assert.Equal(["one two", "w3 w4 w5 w6 w7"], session.Captions.Select(caption => caption.Text));
+
+        async Task RefusedAsync(Correction wrong, string message) => Assert.Contains(
+            message,
+            (await Assert.ThrowsAsync<AsrException>(() => live.Sessions.CorrectAsync(wrong))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -110,7 +110,7 @@ public sealed class LimitsTests
         var error = await Assert.ThrowsAsync<AsrException>(() => SecureHost.SendAudioAsync(client, session, LiveHarness.Chunks(audio.Samples)));
         Assert.Equal($"session '{session}' has 00:01:00 of audio, the most that Limits:SessionDuration allows: end it and start another one", error.Message);
         await client.EndSessionAsync(session, Cancelled);
-        Assert.Equal(["w1 w2"], host.Sessions.Get(session).Captions.Select(caption => caption.Text));
+        Assert.Equal(["w1 w2"], host.Sessions.Captions(session)!.Value.Captions.Select(caption => caption.Text));
     }
 
     [Theory]

@@ -156,7 +156,7 @@ public sealed class MalformedInputTests
         await using var client = await host.ConnectAsync();
         await client.StartSessionAsync(new StartSessionRequest { SessionId = "night", SampleRateHz = 16000 }, Cancelled);
         await SecureHost.SendAudioAsync(client, "night", LiveHarness.Chunks(new SpokenAudio().Say(1, 2).Silence(2).Samples));
-        await LiveHarness.EventuallyAsync(() => host.Sessions.Get("night").Captions is [{ State: CaptionState.Committed }], "the first caption");
+        await LiveHarness.EventuallyAsync(() => host.Sessions.Captions("night")!.Value.Captions is [{ State: CaptionState.Committed }], "the first caption");
         var decoded = host.Recognizer.Calls.Count;
         var at = host.Sessions.Get("night").Position.AcknowledgedSamples;
         var silence = Convert.ToBase64String(new byte[LiveSession.MaximumChunkBytes]);
@@ -167,7 +167,7 @@ public sealed class MalformedInputTests
 
         await SecureHost.SendAudioAsync(client, "night", LiveHarness.Chunks(new SpokenAudio().Silence(0.5).Say(3).Samples), at);
         await client.EndSessionAsync("night", Cancelled);
-        var captions = host.Sessions.Get("night").Captions;
+        var captions = host.Sessions.Captions("night")!.Value.Captions;
         Assert.Equal(["w1 w2", "w3"], captions.Select(caption => caption.Text));
         Assert.InRange(captions[^1].Words[0].Start, 3599, 3610);
     }
@@ -185,8 +185,8 @@ public sealed class MalformedInputTests
         Assert.Equal(SessionState.Active, host.Sessions.Get("left").State);
         time.Advance(TimeSpan.FromMinutes(56));
         host.Sessions.Sweep();
-        await LiveHarness.EventuallyAsync(() => host.Sessions.Get("left").State == SessionState.Ended, "the end");
-        Assert.Equal(["w1 w2"], host.Sessions.Get("left").Captions.Select(caption => caption.Text));
+        await LiveHarness.EventuallyAsync(() => host.Sessions.Find("left") is null, "the end");
+        Assert.Equal(["w1 w2"], host.Sessions.Captions("left")!.Value.Captions.Select(caption => caption.Text));
         Assert.Contains("has ended", (await Assert.ThrowsAsync<AsrException>(() => SecureHost.SendAudioAsync(client, "left", ["AAAAAA=="]))).Message, StringComparison.Ordinal);
     }
 
@@ -236,7 +236,7 @@ public sealed class MalformedInputTests
             await SecureHost.SendAudioAsync(_client, Id, LiveHarness.Chunks(_audio.Samples.AsSpan(_half)), _half);
             var end = await _client.EndSessionAsync(Id, Cancelled);
             Assert.Equal(_audio.Length, end.AcknowledgedSamples);
-            Assert.Equal(["w1 w2 w3", "w4 w5"], Host.Sessions.Get(Id).Captions.Select(caption => caption.Text));
+            Assert.Equal(["w1 w2 w3", "w4 w5"], Host.Sessions.Captions(Id)!.Value.Captions.Select(caption => caption.Text));
             Assert.DoesNotContain(Host.App.Services.GetRequiredService<Microsoft.Extensions.Logging.Testing.FakeLogCollector>().GetSnapshot(), record => record.Level >= Microsoft.Extensions.Logging.LogLevel.Error);
         }
 

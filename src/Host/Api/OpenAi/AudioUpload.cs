@@ -26,6 +26,9 @@ internal sealed class AudioUpload : IDisposable
     {
     }
 
+    /// <summary>The temporary file; null without one.</summary>
+    internal string? SpoolPath => _path;
+
     /// <summary>Reads a request's form.</summary>
     /// <exception cref="OpenAiException">It is no multipart form with one file, or too large.</exception>
     public static async Task<AudioUpload> ReadAsync(HttpRequest request, long maximumBytes, CancellationToken cancellationToken)

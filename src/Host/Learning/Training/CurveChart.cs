@@ -131,7 +131,7 @@ internal static class CurveChart
     }
 
     /// <summary>Four significant digits; small ones as 7e-4.</summary>
-    public static string Number(double value) => value != 0 && Math.Abs(value) < 0.01
+    public static string Number(double value) => value != 0 && Math.Abs(value) < 0.0099995 // 0.01 as a float is a little less
         ? value.ToString("0.###e-0", CultureInfo.InvariantCulture)
         : value.ToString("G4", CultureInfo.InvariantCulture);
 }

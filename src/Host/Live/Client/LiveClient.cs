@@ -40,7 +40,13 @@ internal sealed class LiveClient : IAsyncDisposable
     public static async Task<LiveClient> ConnectAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         var hub = services.GetRequiredService<HubConnectionHandler<CaptionHub>>();
-        var client = new LiveClient(new InProcessConnectionFactory(hub), new DnsEndPoint("in-process", 1));
+        return await ConnectAsync(new InProcessConnectionFactory(hub), cancellationToken);
+    }
+
+    /// <summary>Connects through a connection of this process.</summary>
+    internal static async Task<LiveClient> ConnectAsync(IConnectionFactory connections, CancellationToken cancellationToken)
+    {
+        var client = new LiveClient(connections, new DnsEndPoint("in-process", 1));
 
         // Pings come from the server's transport, and here is none: silence is no sign of a dead peer. (There is no "never".)
         client._hub.ServerTimeout = TimeSpan.FromDays(20);

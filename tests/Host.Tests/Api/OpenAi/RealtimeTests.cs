@@ -290,6 +290,24 @@ public sealed class RealtimeTests : IAsyncLifetime
         return [.. Tones(8000, words).Select(sample => codes.MinBy(code => Math.Abs(code.Sample - sample)).Code)];
     }
 
+    [Fact]
+    public async Task Host_ThatStops_CommitsWhatWasSaidAndEndsTheConnection()
+    {
+        await using var client = await ConnectAsync();
+        await client.AppendAsync(Pcm(new SpokenAudio().Say(1, 2)), 32000);
+
+        // Events are answered in order: with the answer to this one all audio has been taken.
+        await client.SendTextAsync("{}");
+        while (Type(await client.NextAsync()) != "error")
+        {
+        }
+
+        var session = Assert.Single(_host.App.Services.GetRequiredService<LiveSessionStore>().Sessions);
+        await _host.App.StopAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(SessionState.Ended, session.State);
+        Assert.Equal("w1 w2", string.Join(' ', session.Captions.Select(caption => caption.Text)));
+    }
+
     private static string Type(JsonNode data) => (string)data["type"]!;
 
     private static byte[] Pcm(SpokenAudio audio) => WavBytes.OfInt16(audio.Samples);
