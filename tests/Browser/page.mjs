@@ -1,12 +1,12 @@
 // Uses the page as people do, in headless Chromium, and prints what it shows, as JSON. tests/Host.Tests/Live/PageTests.cs judges.
-//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|refusal --url http://127.0.0.1:5080 --wav FILE [--screenshots FOLDER]
+//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|refusal|keys --url http://127.0.0.1:5080 --wav FILE [--key KEY] [--screenshots FOLDER]
 import { createServer, connect } from "node:net";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { attempt, Chromium } from "./chromium.mjs";
 
 const { values: options } = parseArgs({
-  options: { scenario: { type: "string" }, url: { type: "string" }, wav: { type: "string" }, screenshots: { type: "string" } },
+  options: { scenario: { type: "string" }, url: { type: "string" }, wav: { type: "string" }, key: { type: "string" }, screenshots: { type: "string" } },
 });
 // Chromium opens no path that has "..".
 const wav = resolve(options.wav ?? "");
@@ -144,6 +144,43 @@ async function refusal() {
   return { refused, sessions, canStart: await tab.evaluate(`!document.getElementById("start").disabled`) };
 }
 
+/** A host that wants a key: it is asked for, refused when wrong, and kept; an overlay brings it along. In the end the session is deleted. */
+async function keys() {
+  const tab = await open(options.url);
+  const asked = `document.getElementById("key-dialog").open && document.activeElement.id === "key"`;
+  await tab.until(READY, "the host is ready");
+  await tab.evaluate(`location.hash = "sessions"`);
+  await tab.until(asked, "the question for a key");
+  await tab.type("not-a-key");
+  await tab.press("Enter");
+  await tab.until(`${asked} && !document.getElementById("key-wrong").hidden`, "the question again");
+  await tab.screenshot("key");
+  await tab.type(options.key);
+  await tab.press("Enter");
+  await tab.until(`!document.getElementById("sessions-empty").hidden`, "the empty list of sessions");
+
+  await tab.evaluate(`location.hash = ""`);
+  await tab.click("#start");
+  await tab.until(`new URLSearchParams(location.search).has("session")`, "the session");
+  const id = await tab.evaluate(`new URLSearchParams(location.search).get("session")`);
+  const overlay = await open(new URL(`overlay/${id}#key=${options.key}`, options.url).href);
+  await overlay.until(`${OVERLAY} !== ""`, "the overlay's text");
+  const address = await overlay.evaluate(`location.href`);
+  await tab.until(ENDED, "the end of the session");
+  await tab.call("Page.reload");
+  await tab.until(`document.readyState === "complete" && ${ENDED}`, "the session after a reload");
+  const reloaded = await shown(tab);
+
+  await tab.evaluate(`location.hash = "sessions"`);
+  await tab.until(`document.querySelector("#sessions .danger") !== null`, "the list of sessions");
+  await tab.click("#sessions .danger");
+  await tab.until(`document.getElementById("delete-dialog").open`, "the question whether to delete");
+  await tab.screenshot("delete");
+  await tab.click('#delete-dialog button[value="delete"]');
+  await tab.until(`!document.getElementById("sessions-empty").hidden`, "the empty list again");
+  return { address, reloaded, message: await tab.evaluate(`document.getElementById("message").textContent`) };
+}
+
 /** How an overlay looks. */
 function overlaid(overlay) {
   return overlay.evaluate(`(() => {
@@ -218,7 +255,7 @@ class Proxy {
   }
 }
 
-const scenarios = { file, microphone, overlay, sample, refusal };
+const scenarios = { file, microphone, overlay, sample, refusal, keys };
 const browser = await Chromium.start({ microphone: options.scenario === "refusal" ? undefined : wav, screenshots: options.screenshots });
 try {
   const report = await scenarios[options.scenario]();

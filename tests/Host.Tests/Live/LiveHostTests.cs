@@ -145,7 +145,8 @@ public sealed class LiveHostTests
     /// <summary>Runs a script with Node.js; what it printed.</summary>
     internal static Task<string> RunNodeAsync(IReadOnlyList<string> arguments) => RunAsync("node", arguments);
 
-    private static async Task<string> RunAsync(string program, IReadOnlyList<string> arguments)
+    /// <summary>Runs a program to its end; what it printed.</summary>
+    internal static async Task<string> RunAsync(string program, IReadOnlyList<string> arguments)
     {
         var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = Fixtures.RepositoryRoot, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["OMP_NUM_THREADS"] = "1";

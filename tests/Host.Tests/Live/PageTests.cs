@@ -79,6 +79,29 @@ public sealed class PageTests
     }
 
     [Fact]
+    public async Task Page_OfAHostThatWantsAKey_AsksForItOnceAndCanDeleteASession()
+    {
+        var model = Fixtures.Path("micro");
+        LiveHostTests.RequireBuilt("/usr/bin/chromium", "artifacts/app/wwwroot/index.html");
+        var data = Directory.CreateTempSubdirectory("asr-page-keys-").FullName;
+        try
+        {
+            var program = Path.Combine(Fixtures.RepositoryRoot, "artifacts", "app", "asr.dll");
+            var key = (await LiveHostTests.RunAsync("dotnet", [program, "keys", "create", "--role", "admin", "--data-dir", data])).Trim();
+            await using var host = await HostProcess.StartAsync("--model", model, "--data-dir", data);
+            var report = await RunAsync("keys", host.Url, "--key", key);
+            Assert.DoesNotContain("key", (string)report["address"]!, StringComparison.Ordinal);
+            AssertEnded(report["reloaded"]!);
+            Assert.NotEmpty(report["reloaded"]!["segments"]!.AsArray());
+            Assert.Equal("", (string)report["message"]!);
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task Worklet_GivenTonesAtADevicesRate_ResamplesThemWithoutClicksOrAliases()
     {
         LiveHostTests.RequireBuilt();
@@ -93,15 +116,20 @@ public sealed class PageTests
 
     private static async Task<JsonNode> RunAsync(string scenario)
     {
-        var wav = Fixtures.Path("audio/fox.wav");
         var model = Fixtures.Path("micro");
         LiveHostTests.RequireBuilt("/usr/bin/chromium", "artifacts/app/wwwroot/index.html");
         await using var host = await HostProcess.StartAsync("--model", model);
-        var report = JsonNode.Parse(await LiveHostTests.RunNodeAsync(["tests/Browser/page.mjs", "--scenario", scenario, "--url", host.Url, "--wav", wav]))!;
+        return await RunAsync(scenario, host.Url);
+    }
 
-        // While the model is being loaded the page asks again and again whether it is there; that answer is an error to the browser. A
-        // connection that is cut is one as well.
-        Assert.All(Strings(report["errors"]), error => Assert.Matches("health/ready|ERR_(CONNECTION|EMPTY)|WebSocket", error));
+    private static async Task<JsonNode> RunAsync(string scenario, string url, params string[] options)
+    {
+        var wav = Fixtures.Path("audio/fox.wav");
+        var report = JsonNode.Parse(await LiveHostTests.RunNodeAsync(["tests/Browser/page.mjs", "--scenario", scenario, "--url", url, "--wav", wav, .. options]))!;
+
+        // While the model is being loaded the page asks again and again whether it is there; that answer is an error to the browser. So is
+        // a connection that is cut, and a key that is refused.
+        Assert.All(Strings(report["errors"]), error => Assert.Matches("health/ready|ERR_(CONNECTION|EMPTY)|WebSocket|status of 401", error));
         return report;
     }
 

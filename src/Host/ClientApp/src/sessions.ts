@@ -25,7 +25,11 @@ export class SessionsView {
     this.isSeen = true;
     window.clearTimeout(this.timer);
     this.refresh()
-      .catch(this.onError)
+      .catch((error: unknown) => {
+        // Who gives no key is not asked again and again.
+        if (error instanceof ApiError && error.status === 401) this.isSeen = false;
+        this.onError(error);
+      })
       .finally(() => {
         window.clearTimeout(this.timer);
         if (this.isSeen) this.timer = window.setTimeout(() => this.show(), REFRESH_MS);
