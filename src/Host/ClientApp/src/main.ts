@@ -314,6 +314,12 @@ async function showReadiness(): Promise<void> {
 
 function retryReadiness(error: unknown): void {
   element("missing").hidden = false;
+  if (error instanceof ApiError && error.status === 401) {
+    // Who gives no key is not asked again and again.
+    element("missing-reason").textContent = "This host wants an API key: reload the page to give one.";
+    return;
+  }
+
   element("missing-reason").textContent = explain(error);
   window.setTimeout(() => void showReadiness().catch(retryReadiness), 2000);
 }

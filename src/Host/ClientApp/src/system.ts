@@ -9,14 +9,12 @@ export function isDemo(readiness: Readiness): boolean {
 }
 
 export async function askReadiness(): Promise<Readiness> {
-  // Not ready is an answer too.
-  const ask = async () => (await (await call("health/ready")).json()) as Readiness;
-  const readiness = await ask();
-  if (readiness.status !== "ready" || readiness.model !== undefined) return readiness;
-
-  // Without a key the host says that it is ready, and no more.
-  await askForKey();
-  return await ask();
+  for (;;) {
+    // Not ready is an answer too. Without a good key the host says that it is ready, and no more.
+    const readiness = (await (await call("health/ready")).json()) as Readiness;
+    if (readiness.status !== "ready" || readiness.model !== undefined) return readiness;
+    await askForKey();
+  }
 }
 
 /** Shows which model is loaded and what became of the plugins. */
