@@ -28,8 +28,8 @@ public sealed class MemoryTests
                     later = Steps(500);
                 }
 
-                // The same work allocates the same: a step is as cheap at the end as at the beginning.
-                Assert.InRange(later, managed * 0.98, managed * 1.02);
+                // The same work allocates no more: a step is as cheap at the end as at the beginning (cheaper where the runtime has compiled it anew).
+                Assert.InRange(later, 0, managed * 1.02);
                 if (OperatingSystem.IsLinux())
                 {
                     Assert.InRange(ResidentBytes() - resident, long.MinValue, 8L << 20);
