@@ -32,11 +32,14 @@ internal sealed class CaptionHub(
         ChannelReader<string> audio,
         CancellationToken cancellationToken) =>
         Guard(
-            token =>
-            {
-                var session = sessions.Get(sessionId);
-                return session.ReceiveAsync(offsetSamples, Meter.Count(audio, session), token);
-            },
+            token => ReadToItsEnd(
+                audio,
+                () =>
+                {
+                    var session = sessions.Get(sessionId);
+                    return session.ReceiveAsync(offsetSamples, Meter.Count(audio, session), token);
+                },
+                token),
             cancellationToken);
 
     /// <summary>Decodes and commits what is left; returns when that is done.</summary>
@@ -53,6 +56,42 @@ internal sealed class CaptionHub(
     public Task<CaptionUpdate> SubmitCorrection(Correction? correction) => correction is null
         ? throw new AsrException("a correction is needed: {id, sessionId, segmentId, sequence, text}")
         : sessions.CorrectAsync(correction);
+
+    /// <summary>
+    /// Takes what still comes once the answer is over: SignalR closes the whole connection when a call ends while an item waits for room in
+    /// the call's full buffer. The reading ends with the call, which closes the channel.
+    /// </summary>
+    private static async IAsyncEnumerable<AudioAcknowledgement> ReadToItsEnd(
+        ChannelReader<string> audio,
+        Func<IAsyncEnumerable<AudioAcknowledgement>> receive,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var acknowledgement in receive().WithCancellation(cancellationToken))
+            {
+                yield return acknowledgement;
+            }
+        }
+        finally
+        {
+            _ = DiscardAsync(audio);
+        }
+    }
+
+    private static async Task DiscardAsync(ChannelReader<string> audio)
+    {
+        try
+        {
+            await foreach (var _ in audio.ReadAllAsync())
+            {
+            }
+        }
+        catch (Exception)
+        {
+            // The connection ended, or the client said why it stopped: nobody wants this audio.
+        }
+    }
 
     /// <summary>Of this connection: a hub object lives for one call.</summary>
     private AudioMeter Meter

