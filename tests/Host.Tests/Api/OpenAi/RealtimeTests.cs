@@ -276,8 +276,10 @@ public sealed class RealtimeTests : IAsyncLifetime
         await using var client = await ConnectAsync();
         await client.AppendAsync(Pcm(new SpokenAudio().Say(1, 2)), 32000);
         await client.NextAsync("input_audio_buffer.speech_started");
-        await client.CloseAsync();
+
+        // Taken before it ends: an ended session leaves memory.
         var session = Assert.Single(_host.App.Services.GetRequiredService<LiveSessionStore>().Sessions);
+        await client.CloseAsync();
         Assert.Equal("w1 w2", Assert.Single(await LiveHarness.WatchAsync(session), caption => caption.State == Abstractions.Captions.CaptionState.Committed).Text);
         Assert.Equal(SessionState.Ended, session.State);
     }
