@@ -12,7 +12,6 @@ internal sealed class FestivalProcess : IDisposable
     public const int MaxAsked = 500;
 
     private const string End = "asr-platform-end";
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly StringBuilder _errors = new();
@@ -21,17 +20,9 @@ internal sealed class FestivalProcess : IDisposable
     /// <exception cref="AsrException">It cannot be started.</exception>
     public FestivalProcess(string program)
     {
-        var start = new ProcessStartInfo(program, ["--pipe"])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            StandardInputEncoding = new UTF8Encoding(false),
-            StandardOutputEncoding = Encoding.UTF8,
-        };
         try
         {
-            _process = Process.Start(start)!;
+            _process = Process.Start(SynthesizerProcess.StartInfo(program, ["--pipe"]))!;
         }
         catch (Win32Exception error)
         {
@@ -58,7 +49,7 @@ internal sealed class FestivalProcess : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         Asked++;
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        end.CancelAfter(Limit);
+        end.CancelAfter(SynthesizerProcess.Limit);
         using var kill = end.Token.Register(() => SynthesizerProcess.Kill(_process));
         var lines = new List<string>();
         try
@@ -84,7 +75,7 @@ internal sealed class FestivalProcess : IDisposable
 
         cancellationToken.ThrowIfCancellationRequested();
         _process.WaitForExit();
-        throw new AsrException(end.IsCancellationRequested ? $"festival did not answer within {Limit.TotalMinutes} minutes" : $"festival failed ({_process.ExitCode}): {Errors()}");
+        throw new AsrException(end.IsCancellationRequested ? $"festival did not answer within {SynthesizerProcess.Limit.TotalMinutes} minutes" : $"festival failed ({_process.ExitCode}): {Errors()}");
     }
 
     /// <inheritdoc />

@@ -9,7 +9,8 @@ namespace AsrPlatform.Host.Learning.Synthesis;
 /// <summary>Runs a synthesiser's program.</summary>
 internal static class SynthesizerProcess
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+    /// <summary>The longest that an utterance may take.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     /// <summary>Runs a program to its end; null when it is not installed or fails.</summary>
     public static string? TryRun(string program, params string[] arguments)
@@ -24,6 +25,16 @@ internal static class SynthesizerProcess
         }
     }
 
+    /// <summary>How a program is started: its three streams are ours, text is UTF-8.</summary>
+    public static ProcessStartInfo StartInfo(string program, IEnumerable<string> arguments) => new(program, arguments)
+    {
+        RedirectStandardInput = true,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+        StandardInputEncoding = new UTF8Encoding(false),
+        StandardOutputEncoding = Encoding.UTF8,
+    };
+
     /// <summary>Runs a program to its end.</summary>
     /// <param name="program">Its name.</param>
     /// <param name="arguments">Its arguments.</param>
@@ -34,22 +45,9 @@ internal static class SynthesizerProcess
     public static string Run(string program, IEnumerable<string> arguments, string? input, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var start = new ProcessStartInfo(program)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            StandardInputEncoding = new UTF8Encoding(false),
-            StandardOutputEncoding = Encoding.UTF8,
-        };
-        foreach (var argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
         try
         {
-            using var process = Process.Start(start)!;
+            using var process = Process.Start(StartInfo(program, arguments))!;
             using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             end.CancelAfter(Limit);
             using var kill = end.Token.Register(() => Kill(process));
