@@ -31,6 +31,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly CheckpointFolders _folders;
     private readonly TrainerState _state;
     private readonly WhisperCollator _collator;
+    private readonly FrequencyWarp? _frequencyWarp;
     private readonly SpecAugmentSettings? _specAugment;
     private readonly PhaseClock _clock;
     private readonly List<IDisposable> _owned = [];
@@ -75,6 +76,7 @@ internal sealed class TrainingRun : IDisposable
                 "--data-parallel draws no random numbers inside the model, or a resumed run would not repeat them: set dropout, attention_dropout, activation_dropout, encoder_layerdrop and decoder_layerdrop to 0 in config.json, or leave it out.");
         }
 
+        _frequencyWarp = _arguments.FrequencyWarp > 0 ? new FrequencyWarp(_arguments.FrequencyWarp, _config.NumMelBins) : null;
         _specAugment = SpecAugmentSettings.Of(_arguments, _config);
         _collator = new WhisperCollator(_config, _arguments.EncoderContext);
         _clock = new PhaseClock();
@@ -319,6 +321,7 @@ internal sealed class TrainingRun : IDisposable
         for (var i = 0; i < batches.Length; i++)
         {
             var batch = _collator.Collate(Array.ConvertAll(step.MicroBatches[i], _request.Train.Load));
+            _frequencyWarp?.Apply(batch, SeededRandom.Of(_arguments.Seed, "frequency-warp", step.Index, i));
             if (_specAugment is not null)
             {
                 SpecAugmentMasks.Draw(_specAugment, batch, SeededRandom.Of(_arguments.Seed, "spec-augment", step.Index, i))

@@ -58,6 +58,87 @@ internal static class Migrations
             UNIQUE (session, id)
         ) STRICT;
         """,
+        """
+        -- Corrections may come from outside (an imported manifest), and carry what learning needs to know of them.
+        CREATE TABLE correction_2 (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: adapters remember what they were trained on by it
+            session INTEGER REFERENCES session (number) ON DELETE CASCADE, -- null: imported
+            id TEXT NOT NULL,                         -- the sender's
+            segment INTEGER,                          -- this and the three sequences and samples below: null when imported
+            seen_sequence INTEGER,
+            sequence INTEGER,                         -- of the update that shows it
+            start_sample INTEGER,
+            end_sample INTEGER,
+            hypothesis TEXT NOT NULL,
+            text TEXT NOT NULL,
+            author TEXT,
+            speaker TEXT,                             -- whose voice; null when unknown: then the session stands for it
+            domain TEXT,                              -- what it is about; null when unknown
+            language TEXT,
+            adapter_version TEXT NOT NULL,            -- what made the hypothesis
+            words TEXT,                               -- JSON: the hypothesis' words with times and confidence; null when unknown
+            diff TEXT,                                -- JSON: [{op, hypothesis, text}] by word
+            clip TEXT,                                -- SHA-256 of its WAV in clips/; null until it is cut
+            state TEXT NOT NULL DEFAULT 'stored' CHECK (state IN ('stored', 'ready', 'held', 'refused')),
+            reason TEXT,                              -- why it is held or refused
+            scores TEXT,                              -- JSON: what the screening measured
+            split TEXT CHECK (split IN ('train', 'held-out')), -- given once, never changed
+            created_at INTEGER NOT NULL,
+            UNIQUE (session, id)
+        ) STRICT;
+        INSERT INTO correction_2 (number, session, id, segment, seen_sequence, sequence, start_sample, end_sample, hypothesis, text, author, adapter_version, created_at)
+            SELECT number, session, id, segment, seen_sequence, sequence, start_sample, end_sample, hypothesis, text, author, adapter_version, created_at FROM correction;
+        DROP TABLE correction;
+        ALTER TABLE correction_2 RENAME TO correction;
+        CREATE UNIQUE INDEX correction_imported ON correction (id) WHERE session IS NULL;
+        CREATE INDEX correction_state ON correction (state, number);
+        CREATE INDEX correction_clip ON correction (clip);
+
+        -- Versions of adapters, a folder adapters/<id> each.
+        CREATE TABLE adapter (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            parent TEXT,                              -- the adapter that it went on from; null: the base
+            base TEXT NOT NULL,                       -- SHA-256 of the base model's weights
+            state TEXT NOT NULL CHECK (state IN ('candidate', 'provisional', 'promoted', 'rejected', 'rolled-back')),
+            reason TEXT,                              -- of its state
+            tainted TEXT,                             -- why it should be rebuilt: what it was trained on has been deleted; null when clean
+            card TEXT NOT NULL,                       -- JSON: docs/learning.md
+            created_at INTEGER NOT NULL,
+            decided_at INTEGER
+        ) STRICT;
+        -- What it and its parents were trained on; numbers stay when the corrections go.
+        CREATE TABLE adapter_correction (
+            adapter INTEGER NOT NULL REFERENCES adapter (number) ON DELETE CASCADE,
+            correction INTEGER NOT NULL,
+            PRIMARY KEY (adapter, correction)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX adapter_correction_correction ON adapter_correction (correction);
+        -- What was made active when: the newest row of a scope counts.
+        CREATE TABLE activation (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            scope TEXT NOT NULL,                      -- '' for all, else tenant:NAME or speaker:NAME
+            adapter TEXT,                             -- null: the base model
+            reason TEXT NOT NULL,
+            at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX activation_scope ON activation (scope, number);
+
+        -- Rounds of learning, a folder learning/<id> each.
+        CREATE TABLE learning_job (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            id TEXT NOT NULL UNIQUE,
+            state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+            trigger TEXT NOT NULL,                    -- by hand, by count, by age, by schedule, rebuild
+            settings TEXT NOT NULL,                   -- JSON: what it was asked for
+            outcome TEXT,                             -- JSON: decision, adapter, reason, metrics; null before its end
+            error TEXT,
+            created_at INTEGER NOT NULL,
+            started_at INTEGER,
+            ended_at INTEGER
+        ) STRICT;
+        CREATE INDEX learning_job_state ON learning_job (state, number);
+        """,
     ];
 
     /// <summary>Brings a database to the newest version, each step whole or not at all.</summary>

@@ -12,6 +12,7 @@ public sealed class MelFilterBank
     private const double LogStartMel = 15;
     private static readonly double LogMelPerNeper = 27 / Math.Log(6.4);
 
+    private readonly double _melPerBin;
     private readonly int[] _starts;
     private readonly double[][] _weights;
 
@@ -27,6 +28,7 @@ public sealed class MelFilterBank
         _weights = new double[bins][];
 
         var top = ToMel(sampleRateHz / 2.0);
+        _melPerBin = top / (bins + 1);
         var edges = new double[bins + 2];
         for (var i = 0; i < edges.Length; i++)
         {
@@ -61,6 +63,12 @@ public sealed class MelFilterBank
         start = _starts[bin];
         return _weights[bin];
     }
+
+    /// <summary>The frequency at which a filter has its peak.</summary>
+    internal double CentreHz(int bin) => ToHz((bin + 1) * _melPerBin);
+
+    /// <summary>Where a frequency lies among the filters' peaks: the inverse of <see cref="CentreHz"/>, fractions between two of them.</summary>
+    internal double BinOf(double hz) => (ToMel(hz) / _melPerBin) - 1;
 
     private static double ToMel(double hz) =>
         hz < LogStartHz ? hz / LinearHzPerMel : LogStartMel + (Math.Log(hz / LogStartHz) * LogMelPerNeper);

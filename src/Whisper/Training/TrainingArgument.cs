@@ -71,6 +71,7 @@ public sealed class TrainingArgument
         Real("mask-feature-prob", 0, 1, "share of mel bins under feature masks, at most", a => a.MaskFeatureProb, (a, v) => a with { MaskFeatureProb = v }, optional: true),
         Whole("mask-feature-length", 1, "mel bins of a feature mask", a => a.MaskFeatureLength, (a, v) => a with { MaskFeatureLength = v }, optional: true),
         Whole("mask-feature-min-masks", 0, "least number of feature masks", a => a.MaskFeatureMinMasks, (a, v) => a with { MaskFeatureMinMasks = v }, optional: true),
+        Real("frequency-warp", 0, Training.FrequencyWarp.MaxStrength, "warps each example's frequencies by a random factor of up to 1 + this, as other speakers would", a => a.FrequencyWarp, (a, v) => a with { FrequencyWarp = v!.Value }),
         Real("ctc-weight", 0, 1, "weight of an auxiliary CTC loss on the encoder", a => a.CtcWeight, (a, v) => a with { CtcWeight = v!.Value }),
         Choice("ctc-units", "what the CTC loss predicts", a => a.CtcUnits, (a, v) => a with { CtcUnits = v }),
         Choice("encoder-context", "full: always 30 s; dynamic: as long as the batch's longest example", a => a.EncoderContext, (a, v) => a with { EncoderContext = v }),

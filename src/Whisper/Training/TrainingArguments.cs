@@ -242,6 +242,9 @@ public sealed record TrainingArguments
     /// <summary>Least number of feature masks of an example; null: config.json's.</summary>
     public int? MaskFeatureMinMasks { get; init; }
 
+    /// <summary>Strength w of a random warp of each example's frequencies: by factors between 1 / (1 + w) and 1 + w; 0 for none.</summary>
+    public double FrequencyWarp { get; init; }
+
     /// <summary>Weight w of an auxiliary CTC loss on the encoder, 0…1: the loss is (1 − w) × cross-entropy + w × CTC.</summary>
     public double CtcWeight { get; init; }
 

@@ -115,6 +115,7 @@ public sealed class TrainingArgumentsTests
         ("mask-feature-prob", "0.1", []),
         ("mask-feature-length", "5", []),
         ("mask-feature-min-masks", "1", []),
+        ("frequency-warp", "0.15", []),
         ("ctc-weight", "0.3", []),
         ("ctc-units", "tokens", ["ctc-weight=0.3"]),
         ("encoder-context", "dynamic", []),

@@ -36,6 +36,7 @@ public sealed class TrainingArgumentTests
     [InlineData("train-sampling-strategy", "random")]
     [InlineData("train-sampling-strategy", "group_by_length")]
     [InlineData("apply-spec-augment", "true")]
+    [InlineData("frequency-warp", "0.2")]
     [InlineData("ctc-weight", "0.5")]
     [InlineData("encoder-context", "dynamic")]
     [InlineData("label-smoothing-factor", "0.2")]
