@@ -79,14 +79,13 @@ internal static class AdaptersCommand
         command.SetAction(parsed =>
         {
             using var folder = data.Open(parsed);
-            var details = AdapterDetails.Of(new AdapterRegistry(folder), parsed.GetValue(which)!);
+            var adapter = AdapterDetails.Of(new AdapterRegistry(folder), parsed.GetValue(which)!);
             if (parsed.GetValue(json))
             {
-                Console.WriteLine(JsonSerializer.Serialize(details, Json));
+                Console.WriteLine(JsonSerializer.Serialize(adapter, Json));
                 return 0;
             }
 
-            var adapter = details.Adapter;
             Console.WriteLine($"adapter      {adapter.Id}");
             Console.WriteLine($"state        {adapter.State}{(adapter.ActiveFor.Count > 0 ? $", active for {string.Join(", ", adapter.ActiveFor)}" : "")}");
             Console.WriteLine($"reason       {adapter.Reason}");
@@ -97,7 +96,7 @@ internal static class AdaptersCommand
 
             Console.WriteLine($"made         {Show(adapter.CreatedAt)}");
             Console.WriteLine($"base         {adapter.Base}");
-            Console.WriteLine($"goes on from {(details.Lineage.Count == 0 ? "the base model" : string.Join(" ← ", details.Lineage))}");
+            Console.WriteLine($"goes on from {(adapter.Lineage.Count == 0 ? "the base model" : string.Join(" ← ", adapter.Lineage))}");
             Console.WriteLine($"data set     {adapter.Dataset ?? "none"}, {adapter.Corrections} corrections with those of its parents");
             Console.WriteLine($"metrics      {adapter.Metrics?.ToJsonString(Json) ?? "none"}");
             Console.WriteLine($"config       {adapter.Config?.ToJsonString(Json) ?? "none"}");

@@ -49,7 +49,7 @@ internal sealed class ResidentAdapters
     {
         if (_slots is null)
         {
-            throw new AsrException("the recogniser takes no adapters");
+            throw new AsrException($"there is no adapter '{name}': the recogniser takes none");
         }
 
         Entry? entry;
@@ -153,6 +153,7 @@ internal sealed class ResidentAdapters
                     // Whoever wanted it may be gone.
                     if (entry.Leases == 0)
                     {
+                        _entries.Remove(entry.Name);
                         throw new OperationCanceledException();
                     }
                 }
@@ -172,7 +173,10 @@ internal sealed class ResidentAdapters
             lock (_gate)
             {
                 // The next one tries again.
-                _entries.Remove(entry.Name);
+                if (_entries.GetValueOrDefault(entry.Name) == entry)
+                {
+                    _entries.Remove(entry.Name);
+                }
             }
 
             throw;

@@ -18,6 +18,8 @@ internal sealed class ActiveAdapters : IHostedService, ISessionAdapters, IAsyncD
     /// <summary>How often it looks even when nothing is told: what could not be loaded is tried again, and what is provisional is watched.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
+    private const int LongestId = 64;
+
     private readonly AdapterRegistry _registry;
     private readonly ModelHost _model;
     private readonly DatabaseChanges _changes;
@@ -93,6 +95,8 @@ internal sealed class ActiveAdapters : IHostedService, ISessionAdapters, IAsyncD
         {
             case "none":
                 return new SessionAdapter(AdapterLease.None);
+            case { Length: > LongestId }:
+                throw new AsrException($"there is no adapter '{adapter[..LongestId]}…'");
             case not (null or "active"):
                 return new SessionAdapter(_model.Adapters.TryLease(adapter) ?? await LoadAsync(adapter, cancellationToken));
         }

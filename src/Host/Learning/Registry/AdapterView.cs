@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -5,7 +6,7 @@ using System.Text.Json.Nodes;
 namespace AsrPlatform.Host.Learning.Registry;
 
 /// <summary>An adapter as the API and <c>--json</c> show it.</summary>
-internal sealed record AdapterView
+internal record AdapterView
 {
     public required string Id { get; init; }
 
@@ -71,11 +72,20 @@ internal sealed record AdapterList(string? Active, IReadOnlyList<AdapterView> It
 }
 
 /// <summary>An adapter with its ancestors.</summary>
-/// <param name="Adapter">It.</param>
-/// <param name="Lineage">Ids from its parent to the first that went on from the base model; one that is deleted ends it.</param>
-/// <param name="Files">SHA-256 of its files.</param>
-internal sealed record AdapterDetails(AdapterView Adapter, IReadOnlyList<string> Lineage, IReadOnlyDictionary<string, string> Files)
+internal sealed record AdapterDetails : AdapterView
 {
+    [SetsRequiredMembers]
+    private AdapterDetails(AdapterView adapter)
+        : base(adapter)
+    {
+    }
+
+    /// <summary>Ids from its parent to the first that went on from the base model; one that is deleted ends it.</summary>
+    public required IReadOnlyList<string> Lineage { get; init; }
+
+    /// <summary>SHA-256 of its files.</summary>
+    public required IReadOnlyDictionary<string, string> Files { get; init; }
+
     /// <exception cref="Abstractions.AsrException">There is no such adapter.</exception>
     public static AdapterDetails Of(AdapterRegistry registry, string id)
     {
@@ -86,7 +96,7 @@ internal sealed record AdapterDetails(AdapterView Adapter, IReadOnlyList<string>
             lineage.Add(parent);
         }
 
-        return new AdapterDetails(AdapterView.Of(adapter, registry.Active()), lineage, adapter.Card.Files);
+        return new AdapterDetails(AdapterView.Of(adapter, registry.Active())) { Lineage = lineage, Files = adapter.Card.Files };
     }
 }
 
