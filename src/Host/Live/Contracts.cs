@@ -22,6 +22,12 @@ internal sealed record StartSessionRequest
 
     /// <summary>Text that the model is told precedes the audio, such as names that will be said; at most 4000 characters.</summary>
     public string? Prompt { get; init; }
+
+    /// <summary>Words and names that may be said: where the audio sounds like one, it is preferred; at most 200 of 100 characters.</summary>
+    public IReadOnlyList<string>? Hotwords { get; init; }
+
+    /// <summary>Whether words of corrections are preferred in the same way, before anything is trained on them; left out: yes.</summary>
+    public bool? Memory { get; init; }
 }
 
 /// <summary>Where a session stands: what a sender and a viewer resume from.</summary>
@@ -90,4 +96,13 @@ internal sealed record SessionDescription
 /// <param name="Task">Transcribe or translate.</param>
 /// <param name="Adapter">The adapter; null for the recogniser's choice.</param>
 /// <param name="Prompt">Text that the model is told precedes the audio; null for none.</param>
-internal sealed record SessionSettings(int SampleRateHz, string? Language, TranscriptionTask Task, string? Adapter = null, string? Prompt = null);
+/// <param name="Hotwords">Words and names that may be said; null for none.</param>
+/// <param name="Memory">Whether words of corrections are preferred.</param>
+internal sealed record SessionSettings(
+    int SampleRateHz,
+    string? Language,
+    TranscriptionTask Task,
+    string? Adapter = null,
+    string? Prompt = null,
+    IReadOnlyList<string>? Hotwords = null,
+    bool Memory = true);

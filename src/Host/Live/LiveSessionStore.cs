@@ -6,6 +6,7 @@ using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.Options;
 
@@ -44,6 +45,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     private readonly LiveMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<LiveSession> _logger;
+    private readonly VocabularyStore? _vocabulary;
     private readonly CancellationTokenSource _closing = new();
     private Task _restoring = Task.CompletedTask;
     private Task _retention = Task.CompletedTask;
@@ -58,7 +60,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         IOptions<LiveOptions> options,
         LiveMetrics metrics,
         TimeProvider time,
-        ILogger<LiveSession> logger)
+        ILogger<LiveSession> logger,
+        VocabularyStore? vocabulary = null)
     {
         _model = model;
         _detectors = detectors;
@@ -67,6 +70,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         _metrics = metrics;
         _time = time;
         _logger = logger;
+        _vocabulary = vocabulary;
     }
 
     /// <summary>The sessions in memory, the oldest first.</summary>
@@ -85,7 +89,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">It cannot be started; the message says why.</exception>
     public async Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken)
     {
-        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter, request.Prompt);
+        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter, request.Prompt, Hotwords.Check(request.Hotwords), request.Memory ?? true);
         if (request.SessionId is { } id)
         {
             RequireId(id);
@@ -313,6 +317,15 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">There is no such session or segment, the segment is not committed, or the correction is malformed or cannot be kept.</exception>
     public async Task<CaptionUpdate> CorrectAsync(Correction correction)
     {
+        var update = await KeepAsync(correction);
+
+        // Its words count for the next utterance of every session.
+        _vocabulary?.Refresh();
+        return update;
+    }
+
+    private async Task<CaptionUpdate> KeepAsync(Correction correction)
+    {
         CorrectionRules.Require(correction);
         await _restoring;
         while (true)
@@ -501,7 +514,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             {
                 RequireOpen();
                 var window = new SpeechWindow(_options, recognizer.SampleRateHz, _detectors(recognizer.SampleRateHz));
-                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, recorder, _options, _metrics, _time, _logger);
+                var memory = _vocabulary?.Open(recorder.Record, recognizer.AdapterVersion);
+                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, recorder, _options, _metrics, _time, _logger, memory);
                 var entry = new Entry(session, recorder);
                 _live.Add(session.Id, entry);
                 entry.Left = Task.Run(() => LeaveAsync(entry));
@@ -544,6 +558,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             _live.Remove(session.Id);
         }
 
+        session.Memory?.Dispose();
         recorder.Dispose();
         await session.DisposeAsync();
     }

@@ -112,7 +112,7 @@ public sealed class StreamingDecoder
         return new Row
         {
             Pass = pass,
-            Bias = pass.Bias is { } phrases ? _biases.GetValue(phrases, key => new StrongBox<ContextBias?>(ContextBias.Of(key, _tokenizer))).Value : null,
+            Bias = pass.Bias is { } phrases ? _biases.GetValue(phrases, key => new StrongBox<ContextBias?>(ContextBias.Of(key, _tokenizer, _options.Bias))).Value : null,
             AdapterName = name,
             Adapter = number,
             Language = pass.Language,
@@ -133,35 +133,32 @@ public sealed class StreamingDecoder
     /// <summary>Decodes once more what sounds like phrases that are preferred in it, and keeps the better hypothesis.</summary>
     private void Prefer(IEncoderStates states, Row[] rows, CancellationToken cancellationToken)
     {
-        var again = new List<(int Source, IReadOnlyList<PhraseSpot> Spots)>();
-        for (var i = 0; i < rows.Length; i++)
+        // What has run away, or is silence, is no text to look for words in.
+        int[] open = [.. Enumerable.Range(0, rows.Length).Where(i => rows[i] is { Bias: not null, End: StreamEnd.EndOfText } row && !IsSilent(row))];
+        for (var round = 0; round < ContextBias.MostRounds && open.Length > 0; round++)
         {
-            // What has run away, or is silence, is no text to look for words in.
-            if (rows[i] is { Bias: { } bias, End: StreamEnd.EndOfText } row && !IsSilent(row) && bias.Spot(row.Heard.Tokens) is { Count: > 0 } spots)
+            var tries = open
+                .SelectMany(source => rows[source].Bias!.Candidates(rows[source].Tokens, separately: true)
+                    .Select(spots => (Source: source, Row: rows[source].Again(new BiasedRow(rows[source].Bias!, spots)))))
+                .ToArray();
+            if (tries.Length == 0)
             {
-                again.Add((i, spots));
+                return;
             }
-        }
 
-        while (again.Count > 0)
-        {
-            Row[] biased = [.. again.Select(item => rows[item.Source].Again(new BiasedRow(rows[item.Source].Bias!, item.Spots)))];
-            Search(states, biased, [.. again.Select(item => item.Source)], cancellationToken);
-            var next = new List<(int, IReadOnlyList<PhraseSpot>)>();
-            for (var i = 0; i < biased.Length; i++)
+            Search(states, Array.ConvertAll(tries, one => one.Row), Array.ConvertAll(tries, one => one.Source), cancellationToken);
+            var better = new HashSet<int>();
+            foreach (var (source, row) in tries)
             {
-                var (source, spots) = again[i];
-                if (biased[i].End == StreamEnd.EndOfText && rows[source].Bias!.Prefers(biased[i].Heard, rows[source].Heard))
+                if (row.End == StreamEnd.EndOfText && row.Bias!.Prefers(row.Heard, rows[source].Heard))
                 {
-                    rows[source].Take(biased[i]);
-                }
-                else if (ContextBias.Fewer(spots) is { Count: > 0 } fewer)
-                {
-                    next.Add((source, fewer));
+                    rows[source].Take(row);
+                    better.Add(source);
                 }
             }
 
-            again = next;
+            // There may be another phrase in another place.
+            open = [.. better.Order()];
         }
     }
 
@@ -573,6 +570,7 @@ public sealed class StreamingDecoder
             Opening = Opening,
             MostTokens = MostTokens,
             Language = Language,
+            Bias = Bias,
             Biased = biased,
         };
 

@@ -18,6 +18,9 @@ internal readonly record struct BiasHypothesis(int[] Tokens, double LogProbabili
 /// </remarks>
 internal sealed class ContextBias
 {
+    /// <summary>How often a text is looked at again after a phrase was found in it.</summary>
+    public const int MostRounds = 4;
+
     private readonly PhraseForm[] _forms;
     private readonly WhisperTokenizer _tokenizer;
     private readonly BiasSettings _settings;
@@ -69,9 +72,29 @@ internal sealed class ContextBias
         return forms.Count == 0 ? null : new ContextBias(texts, [.. forms], tokenizer, settings, settings.NatsPerToken * phrases.Weight);
     }
 
-    /// <summary>Where a text sounds like phrases; see <see cref="PhraseSpotter"/>.</summary>
+    /// <summary>What to try on a text that sounds like phrases: each a set of places where phrases may begin.</summary>
     /// <param name="tokens">A hypothesis, special tokens included.</param>
-    public IReadOnlyList<PhraseSpot> Spot(IReadOnlyList<int> tokens) => _spotter.Find(tokens);
+    /// <param name="separately">
+    /// Besides all phrases together, the nearest ones alone: for a search that keeps one hypothesis, and may begin the wrong one.
+    /// </param>
+    /// <returns>Empty where it sounds like none. Phrases that the text has are in every set.</returns>
+    public IReadOnlyList<IReadOnlyList<PhraseSpot>> Candidates(IReadOnlyList<int> tokens, bool separately)
+    {
+        var spots = _spotter.Find(tokens);
+        PhraseSpot[] fresh = [.. spots.Where(spot => !spot.IsWritten).OrderBy(spot => spot.Distance)];
+        if (fresh.Length == 0)
+        {
+            return [];
+        }
+
+        var candidates = new List<IReadOnlyList<PhraseSpot>> { spots };
+        if (separately && fresh.Length > 1)
+        {
+            candidates.AddRange(fresh.Take(_settings.Alternatives).Select(one => (PhraseSpot[])[.. spots.Where(spot => spot.IsWritten || spot == one)]));
+        }
+
+        return candidates;
+    }
 
     /// <summary>See <see cref="PhraseSpotter.FindOpen"/>.</summary>
     public int FindOpen(IReadOnlyList<int> tokens) => _spotter.FindOpen(tokens);
@@ -103,30 +126,31 @@ internal sealed class ContextBias
             _tokenizer);
     }
 
-    /// <summary>Decodes with bias what sounds like phrases, and chooses.</summary>
+    /// <summary>Decodes with bias what sounds like phrases, and chooses; phrases in several places are found one after the other.</summary>
     /// <param name="heard">What was decoded without.</param>
+    /// <param name="separately">As for <see cref="Candidates"/>.</param>
     /// <param name="search">Decodes with the phrases at spots.</param>
     /// <returns>The better one.</returns>
-    public BiasHypothesis Choose(BiasHypothesis heard, Func<IReadOnlyList<PhraseSpot>, BiasHypothesis> search)
+    public BiasHypothesis Choose(BiasHypothesis heard, bool separately, Func<IReadOnlyList<PhraseSpot>, BiasHypothesis> search)
     {
-        for (var spots = Spot(heard.Tokens); spots.Count > 0; spots = Fewer(spots))
+        for (var round = 0; round < MostRounds; round++)
         {
-            var biased = search(spots);
-            if (Prefers(biased, heard))
+            var best = heard;
+            foreach (var spots in Candidates(heard.Tokens, separately))
             {
-                return biased;
+                var biased = search(spots);
+                best = Prefers(biased, best) ? biased : best;
             }
+
+            if (best == heard)
+            {
+                break;
+            }
+
+            heard = best;
         }
 
         return heard;
-    }
-
-    /// <summary>What to try when all spots together made a text worse: the best place alone; none when it was one place.</summary>
-    public static IReadOnlyList<PhraseSpot> Fewer(IReadOnlyList<PhraseSpot> spots)
-    {
-        var best = spots.MinBy(spot => spot.Distance);
-        PhraseSpot[] place = [.. spots.Where(spot => spot.Start < best.End && best.Start < spot.End)];
-        return place.Length < spots.Count ? place : [];
     }
 
     /// <summary>How a phrase may be written: in its own case, in lower case, and with a capital at the beginning of a text.</summary>

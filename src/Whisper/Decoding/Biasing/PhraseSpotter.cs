@@ -3,12 +3,13 @@ using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Whisper.Decoding.Biasing;
 
-/// <summary>Where a text sounds like a phrase that it does not have.</summary>
+/// <summary>Where a text sounds like a phrase, or has it.</summary>
 /// <param name="Phrase">Index of the phrase.</param>
 /// <param name="Start">Index of the first token of the words that sound like it.</param>
 /// <param name="End">Index after their last token.</param>
 /// <param name="Distance">0: they sound the same; the share of sounds that differ.</param>
-internal readonly record struct PhraseSpot(int Phrase, int Start, int End, double Distance);
+/// <param name="IsWritten">The text has the phrase there.</param>
+internal readonly record struct PhraseSpot(int Phrase, int Start, int End, double Distance, bool IsWritten = false);
 
 /// <summary>The phonetic gate: finds where what was heard without bias sounds like a phrase. Immutable and safe for concurrent calls.</summary>
 internal sealed class PhraseSpotter
@@ -25,7 +26,7 @@ internal sealed class PhraseSpotter
     private readonly WhisperTokenizer _tokenizer;
     private readonly bool[] _continues; // whether a token goes on with a word
     private readonly string[] _keys;
-    private readonly HashSet<string> _written;
+    private readonly Dictionary<string, int> _written = new(StringComparer.Ordinal);
     private readonly int _longestPhrase; // in words
     private readonly double _most;
 
@@ -43,17 +44,21 @@ internal sealed class PhraseSpotter
         }
 
         _keys = [.. phrases.Select(SoundKey.Of)];
-        _written = [.. phrases.Select(Plain)];
+        for (var i = 0; i < phrases.Count; i++)
+        {
+            _written.TryAdd(Plain(phrases[i]), i);
+        }
+
         _longestPhrase = phrases.Max(phrase => phrase.Split(' ').Length);
     }
 
-    /// <summary>Finds where a text sounds like phrases; where it has one of them, it sounds like no other.</summary>
+    /// <summary>Finds where a text has phrases or sounds like some; where it has one, it sounds like no other.</summary>
     /// <param name="tokens">The text, special tokens included.</param>
     /// <returns>In the order of the text; spots of different phrases may overlap, those of one do not.</returns>
     public IReadOnlyList<PhraseSpot> Find(IReadOnlyList<int> tokens)
     {
         var spots = new List<PhraseSpot>();
-        foreach (var stretch in Stretches(tokens))
+        foreach (var stretch in Stretches(tokens, spots))
         {
             for (var phrase = 0; phrase < _keys.Length; phrase++)
             {
@@ -67,7 +72,7 @@ internal sealed class PhraseSpotter
     /// <summary>The first token of the words at the end of a text that may be the beginning of a phrase; the number of tokens for none.</summary>
     public int FindOpen(IReadOnlyList<int> tokens)
     {
-        if (Stretches(tokens) is not { Count: > 0 } stretches || stretches[^1].Words[^1].End < tokens.Count)
+        if (Stretches(tokens, []) is not { Count: > 0 } stretches || stretches[^1].Words[^1].End < tokens.Count)
         {
             return tokens.Count;
         }
@@ -128,7 +133,7 @@ internal sealed class PhraseSpotter
     }
 
     /// <summary>The words of a text, divided by special tokens and by phrases that it has.</summary>
-    private List<Stretch> Stretches(IReadOnlyList<int> tokens)
+    private List<Stretch> Stretches(IReadOnlyList<int> tokens, List<PhraseSpot> written)
     {
         var stretches = new List<Stretch>();
         var words = new List<(int Start, int End, string Text)>();
@@ -151,7 +156,7 @@ internal sealed class PhraseSpotter
                 words[word] = (start, end, _tokenizer.Decode([.. tokens.Skip(start).Take(end - start)]));
             }
 
-            Divide(words, stretches);
+            Divide(words, stretches, written);
             words.Clear();
         }
 
@@ -160,18 +165,19 @@ internal sealed class PhraseSpotter
 
     private bool StartsWord(int token) => !_continues[token];
 
-    private void Divide(List<(int Start, int End, string Text)> words, List<Stretch> stretches)
+    private void Divide(List<(int Start, int End, string Text)> words, List<Stretch> stretches, List<PhraseSpot> written)
     {
         var from = 0;
         for (var i = 0; i < words.Count;)
         {
-            var length = Written(words, i);
+            var (phrase, length) = Written(words, i);
             if (length == 0)
             {
                 i++;
                 continue;
             }
 
+            written.Add(new PhraseSpot(phrase, words[i].Start, words[i + length - 1].End, 0, IsWritten: true));
             Add(from, i);
             i += length;
             from = i;
@@ -188,15 +194,15 @@ internal sealed class PhraseSpotter
         }
     }
 
-    /// <summary>Words from one on that are a phrase; 0 for none.</summary>
-    private int Written(List<(int Start, int End, string Text)> words, int first)
+    /// <summary>The longest phrase from a word on, and its words; 0 words for none.</summary>
+    private (int Phrase, int Words) Written(List<(int Start, int End, string Text)> words, int first)
     {
         var text = new StringBuilder();
-        var longest = 0;
+        var longest = (Phrase: -1, Words: 0);
         for (var count = 1; count <= _longestPhrase && first + count <= words.Count; count++)
         {
             text.Append(words[first + count - 1].Text);
-            longest = _written.Contains(Plain(text.ToString())) ? count : longest;
+            longest = _written.TryGetValue(Plain(text.ToString()), out var phrase) ? (phrase, count) : longest;
         }
 
         return longest;

@@ -16,8 +16,8 @@ internal readonly record struct PhraseForm(int Phrase, int[] Tokens, bool OnlyAt
 /// <remarks>
 /// Every token of a phrase is worth the same. It is lent while a text is inside a phrase, taken back when the phrase breaks off, and kept
 /// once the phrase is complete and its last word has ended, so that "art" gains nothing in "artist". What breaks off may go on as another
-/// phrase (the failure links of Aho and Corasick); of phrases that begin alike the longest that is there counts, and none overlap. States
-/// are numbers; the trie is immutable and safe for concurrent calls.
+/// phrase, as with the failure links of Aho and Corasick. In sum a text gains by its phrases from left to right, the longest at each place,
+/// none overlapping. States are numbers; the trie is immutable and safe for concurrent calls.
 /// </remarks>
 internal sealed class PhraseTrie
 {
@@ -65,27 +65,19 @@ internal sealed class PhraseTrie
         {
             var node = _nodes[state];
             node.Longest = Math.Max(node.Longest, node.IsTerminal ? node.Depth : 0);
-            var parent = _nodes[node.Parent];
-            parent.Longest = Math.Max(parent.Longest, node.Longest);
+            _nodes[node.Parent].Longest = Math.Max(_nodes[node.Parent].Longest, node.Longest);
+            node.Value = tokenWeight * (pushed ? node.Longest : node.Depth);
         }
 
         for (var state = Start + 1; state < _nodes.Count; state++)
         {
-            var node = _nodes[state];
-            var parent = _nodes[node.Parent];
-            node.Banked = parent.IsTerminal && !Continues(node.Token) ? parent.Depth : parent.Banked;
-            node.Value = tokenWeight * (pushed ? node.Longest : node.Depth);
-            node.BankedValue = tokenWeight * node.Banked;
-            node.CompleteValue = tokenWeight * node.Depth;
-            node.Failure = FindFailure(state);
+            _nodes[state].WhenEnded = FindBreak(state, tokenWeight, wordGoesOn: false);
+            _nodes[state].WhenGoingOn = FindBreak(state, tokenWeight, wordGoesOn: true);
         }
     }
 
     /// <summary>Whether a state is the end of a phrase.</summary>
     public bool IsComplete(int state) => _nodes[state].IsTerminal;
-
-    /// <summary>Tokens of the phrase up to a state; 0 outside of phrases.</summary>
-    public int DepthOf(int state) => _nodes[state].Depth;
 
     /// <summary>Whether a token goes on with a word, so that a phrase before it has not ended.</summary>
     public bool Continues(int token) => token < _continues.Length && _continues[token];
@@ -106,10 +98,9 @@ internal sealed class PhraseTrie
 
         while (true)
         {
-            var node = _nodes[state];
             if (_children.TryGetValue((state, token), out var child))
             {
-                change += _nodes[child].Value - node.Value;
+                change += _nodes[child].Value - _nodes[state].Value;
                 return child;
             }
 
@@ -118,30 +109,12 @@ internal sealed class PhraseTrie
                 return Root;
             }
 
-            var isBanked = node.IsTerminal && !Continues(token);
-            state = isBanked ? Root : node.Failure;
-            change += (isBanked ? node.CompleteValue : node.BankedValue) + _nodes[state].Value - node.Value;
+            state = Break(state, Continues(token), ref change);
         }
     }
 
     /// <summary>What a text gains when it ends in a state: nothing, or less than nothing where a phrase is not complete.</summary>
-    public double End(int state)
-    {
-        var change = 0.0;
-        while (state > Start)
-        {
-            var node = _nodes[state];
-            if (node.IsTerminal)
-            {
-                return change + node.CompleteValue - node.Value;
-            }
-
-            state = node.Failure;
-            change += node.BankedValue + _nodes[state].Value - node.Value;
-        }
-
-        return change;
-    }
+    public double End(int state) => Leave(state, wordGoesOn: false);
 
     /// <summary>What a whole text gains.</summary>
     /// <param name="tokens">Its tokens, special ones included.</param>
@@ -167,62 +140,66 @@ internal sealed class PhraseTrie
 
         // What goes on with a phrase, this one or one that its end would begin, is looked up token by token; the rest changes alike.
         var special = new List<(int Token, float Score)>();
-        for (var from = state; ; from = _nodes[from].Failure)
+        var reached = new List<int> { state };
+        for (var i = 0; i < reached.Count; i++)
         {
-            Collect(from, scores);
-            if (from <= Start)
+            foreach (var token in _nodes[reached[i]].Tokens)
             {
-                break;
+                var next = Next(state, token, out var change);
+                special.Add((token, next > Start && scores[token] < floor ? float.NegativeInfinity : scores[token] + (float)change));
+            }
+
+            if (reached[i] > Start)
+            {
+                reached.Add(_nodes[reached[i]].WhenEnded.Next);
+                reached.Add(_nodes[reached[i]].WhenGoingOn.Next);
             }
         }
 
         if (state > Start)
         {
-            Collect(Root, scores);
-            var text = scores[..Math.Min(scores.Length, _tokenizer.EndOfText)];
-            var node = _nodes[state];
-            var (ended, goesOn) = (Leave(state, continues: false), Leave(state, continues: true));
-            var atEnd = (float)End(state);
+            var (ended, goesOn) = (Leave(state, wordGoesOn: false), Leave(state, wordGoesOn: true));
             if (ended != goesOn)
             {
                 foreach (var token in _continuations)
                 {
+                    if (token >= scores.Length)
+                    {
+                        break;
+                    }
+
                     scores[token] += (float)(goesOn - ended);
                 }
             }
 
-            TensorPrimitives.Add(text, (float)ended, text);
-            TensorPrimitives.Add(scores[text.Length..], atEnd, scores[text.Length..]);
+            TensorPrimitives.Add(scores, (float)ended, scores);
         }
 
         foreach (var (token, score) in special)
         {
             scores[token] = score;
         }
-
-        void Collect(int from, Span<float> scores)
-        {
-            foreach (var token in _nodes[from].Tokens)
-            {
-                var next = Next(state, token, out var change);
-                special.Add((token, next > Start && scores[token] < floor ? float.NegativeInfinity : scores[token] + (float)change));
-            }
-        }
     }
 
-    /// <summary>What leaving a state costs with a token that begins no phrase.</summary>
-    private double Leave(int state, bool continues)
+    /// <summary>What leaving all phrases changes.</summary>
+    private double Leave(int state, bool wordGoesOn)
     {
         var change = 0.0;
         while (state > Start)
         {
-            var node = _nodes[state];
-            var isBanked = node.IsTerminal && !continues;
-            state = isBanked ? Root : node.Failure;
-            change += (isBanked ? node.CompleteValue : node.BankedValue) + _nodes[state].Value - node.Value;
+            state = Break(state, wordGoesOn, ref change);
         }
 
         return change;
+    }
+
+    /// <summary>Breaks a phrase off and goes on with what is left of it.</summary>
+    private int Break(int state, bool wordGoesOn, ref double change)
+    {
+        var node = _nodes[state];
+        var (kept, next) = wordGoesOn ? node.WhenGoingOn : node.WhenEnded;
+        change += kept + _nodes[next].Value - node.Value;
+        return next;
     }
 
     private void Add(int root, int[] tokens)
@@ -244,31 +221,43 @@ internal sealed class PhraseTrie
         _nodes[state].IsTerminal = true;
     }
 
-    /// <summary>The longest end of a state's tokens, behind what is complete among them, that begins a phrase.</summary>
-    private int FindFailure(int state)
+    /// <summary>What of a state's tokens is kept when they do not go on as its phrase, and where the text stands then.</summary>
+    private (double Kept, int Next) FindBreak(int state, double tokenWeight, bool wordGoesOn)
     {
-        var node = _nodes[state];
-        var path = new int[node.Depth];
-        for (var at = node; at.Depth > 0; at = _nodes[at.Parent])
+        var origin = state;
+        var path = new int[_nodes[state].Depth];
+        while (_nodes[origin].Depth > 0)
         {
-            path[at.Depth - 1] = at.Token;
+            path[_nodes[origin].Depth - 1] = _nodes[origin].Token;
+            origin = _nodes[origin].Parent;
         }
 
-        for (var from = Math.Max(1, node.Banked); from < path.Length; from++)
+        var kept = 0;
+        for (var from = 0; from < path.Length;)
         {
-            var found = Root;
-            for (var i = from; i < path.Length && found >= 0; i++)
+            var (at, complete) = (from == 0 ? origin : Root, 0);
+            var to = from;
+            while (to < path.Length && _children.TryGetValue((at, path[to]), out var child))
             {
-                found = _children.TryGetValue((found, path[i]), out var child) ? child : -1;
+                at = child;
+                to++;
+                if (_nodes[at].IsTerminal && !(to < path.Length ? Continues(path[to]) : wordGoesOn))
+                {
+                    complete = to - from;
+                }
             }
 
-            if (found > Start)
+            // A phrase that reaches up to here may still become a longer one.
+            if (from > 0 && to == path.Length)
             {
-                return found;
+                return (tokenWeight * kept, at);
             }
+
+            kept += complete;
+            from += Math.Max(1, complete);
         }
 
-        return Root;
+        return (tokenWeight * kept, Root);
     }
 
     private sealed class Node(int parent, int token, int depth)
@@ -286,17 +275,13 @@ internal sealed class PhraseTrie
         /// <summary>Tokens of the longest phrase that goes through it.</summary>
         public int Longest { get; set; }
 
-        /// <summary>Tokens at its beginning that are a complete phrase, whatever follows.</summary>
-        public int Banked { get; set; }
-
-        public int Failure { get; set; }
-
-        /// <summary>What is lent and kept up to it.</summary>
+        /// <summary>What is lent up to it.</summary>
         public double Value { get; set; }
 
-        public double BankedValue { get; set; }
+        /// <summary>What is kept, and the state, when its last word ends and no token of it follows.</summary>
+        public (double Kept, int Next) WhenEnded { get; set; }
 
-        /// <summary>What is kept when it is the end of a phrase.</summary>
-        public double CompleteValue { get; set; }
+        /// <summary>As <see cref="WhenEnded"/>, when its last word goes on.</summary>
+        public (double Kept, int Next) WhenGoingOn { get; set; }
     }
 }

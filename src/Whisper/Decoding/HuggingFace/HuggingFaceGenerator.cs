@@ -369,40 +369,38 @@ public sealed class HuggingFaceGenerator : IDisposable
             // Searches once more where rows sound like phrases that are preferred in them.
             void Prefer(Hypothesis[][] found)
             {
-                var again = new List<(int Index, ContextBias Bias, IReadOnlyList<PhraseSpot> Spots)>();
-                for (var i = 0; i < pending.Length; i++)
+                int[] open = [.. Enumerable.Range(0, pending.Length).Where(i => BiasOf(rows[pending[i]]) is not null)];
+                for (var round = 0; round < ContextBias.MostRounds && open.Length > 0; round++)
                 {
-                    if (BiasOf(rows[pending[i]]) is { } bias && bias.Spot(found[i][0].Tokens) is { Count: > 0 } spots)
+                    var tries = open
+                        .SelectMany(index => BiasOf(rows[pending[index]])!.Candidates(found[index][0].Tokens, separately: beams == 1)
+                            .Select(spots => (Index: index, Bias: BiasOf(rows[pending[index]])!, Spots: spots)))
+                        .ToArray();
+                    if (tries.Length == 0)
                     {
-                        again.Add((i, bias, spots));
+                        return;
                     }
-                }
 
-                while (again.Count > 0)
-                {
-                    Begin([.. again.Select(row => pending[row.Index])]);
+                    Begin(Array.ConvertAll(tries, one => pending[one.Index]));
                     var biased = beams > 1
                         ? BeamSearch.Run(
-                            scorer, again.Count, settings, Mask, _cancellationToken, ([.. again.Select(row => row.Bias.TrieOf(row.Spots))], again[0].Bias.TokenNats))
+                            scorer, tries.Length, settings, Mask, _cancellationToken, (Array.ConvertAll(tries, one => one.Bias.TrieOf(one.Spots)), tries[0].Bias.TokenNats))
                         : Array.ConvertAll(
                             RowSearch.Run(
-                                scorer, again.Count, settings, Mask, _random, _cancellationToken, ([.. again.Select(row => new BiasedRow(row.Bias, row.Spots))], _timestampBegin)),
+                                scorer, tries.Length, settings, Mask, _random, _cancellationToken, (Array.ConvertAll(tries, one => new BiasedRow(one.Bias, one.Spots)), _timestampBegin)),
                             hypothesis => new[] { hypothesis });
-                    var next = new List<(int, ContextBias, IReadOnlyList<PhraseSpot>)>();
-                    for (var i = 0; i < again.Count; i++)
+                    var better = new HashSet<int>();
+                    foreach (var (one, hypotheses) in tries.Zip(biased))
                     {
-                        var (index, bias, spots) = again[i];
-                        if (bias.Prefers(Plain(biased[i][0]), Plain(found[index][0])))
+                        if (one.Bias.Prefers(Plain(hypotheses[0]), Plain(found[one.Index][0])))
                         {
-                            found[index] = biased[i];
-                        }
-                        else if (ContextBias.Fewer(spots) is { Count: > 0 } fewer)
-                        {
-                            next.Add((index, bias, fewer));
+                            found[one.Index] = hypotheses;
+                            better.Add(one.Index);
                         }
                     }
 
-                    again = next;
+                    // There may be another phrase in another place.
+                    open = [.. better.Order()];
                 }
 
                 static BiasHypothesis Plain(Hypothesis hypothesis) => new(hypothesis.Tokens, hypothesis.LogProbability);

@@ -84,7 +84,7 @@ internal sealed class WindowDecoder : IDisposable
     {
         var heard = Search(temperature, random, [], cancellationToken);
         var best = temperature == 0 && _options.Bias is { } bias
-            ? bias.Choose(heard, spots => Search(temperature, random, spots, cancellationToken))
+            ? bias.Choose(heard, separately: _beamSearch is null, spots => Search(temperature, random, spots, cancellationToken))
             : heard;
         return new WindowResult(
             best.Tokens,
