@@ -25,6 +25,7 @@ internal static class StreamCommand
         var language = new Option<string?>("--language") { Description = "language code; default: detected", HelpName = "xx" };
         var task = new Option<string>("--task") { Description = "transcribe or translate", HelpName = "TASK", DefaultValueFactory = _ => "transcribe" };
         task.AcceptOnlyFromAmong("transcribe", "translate");
+        var hotwords = new HotwordOptions();
         var json = new Option<bool>("--json") { Description = "one JSON object a line: session, each caption, end" };
         var model = new ModelOptions();
 
@@ -35,6 +36,7 @@ internal static class StreamCommand
         command.Options.Add(pace);
         command.Options.Add(language);
         command.Options.Add(task);
+        hotwords.AddTo(command);
         command.Options.Add(json);
         model.AddTo(command);
         pace.Validators.Add(result =>
@@ -48,7 +50,7 @@ internal static class StreamCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             using var audio = AudioFile.Open(parsed.GetValue(file)!);
-            var request = new StartSessionRequest { Language = parsed.GetValue(language), Task = parsed.GetValue(task) };
+            var request = new StartSessionRequest { Language = parsed.GetValue(language), Task = parsed.GetValue(task), Hotwords = hotwords.Read(parsed) is { Count: > 0 } words ? words : null };
             ISink sink = parsed.GetValue(json) ? new JsonSink(Console.Out) : new TextSink(Console.Out);
             if (parsed.GetValue(url) is { } address)
             {

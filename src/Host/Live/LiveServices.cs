@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Learning.Confidence;
+using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
@@ -24,6 +25,7 @@ internal static class LiveServices
         services.AddSingleton<LiveMetrics>();
         services.AddSingleton(model);
         services.AddData(configuration);
+        services.AddMemory(configuration);
 
         // Hosted services stop in the opposite order: sessions are flushed while there is a recogniser.
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());

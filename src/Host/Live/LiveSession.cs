@@ -8,6 +8,7 @@ using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Learning.Registry;
+using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Streaming;
 
@@ -105,6 +106,7 @@ internal sealed class LiveSession : IAsyncDisposable
     /// <param name="metrics">What is counted.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">Told what ends the session.</param>
+    /// <param name="memory">The words that it prefers, disposed by the caller when the session is over; null for none.</param>
     public LiveSession(
         string id,
         SessionSettings settings,
@@ -116,8 +118,10 @@ internal sealed class LiveSession : IAsyncDisposable
         LiveOptions options,
         LiveMetrics metrics,
         TimeProvider time,
-        ILogger logger)
+        ILogger logger,
+        SessionMemory? memory = null)
     {
+        Memory = memory;
         Id = id;
         Settings = settings;
         _recognizer = recognizer;
@@ -171,6 +175,9 @@ internal sealed class LiveSession : IAsyncDisposable
     public string Id { get; }
 
     public SessionSettings Settings { get; }
+
+    /// <summary>The words that it prefers; null for none.</summary>
+    public SessionMemory? Memory { get; }
 
     public DateTimeOffset StartedAt { get; }
 
@@ -875,6 +882,8 @@ internal sealed class LiveSession : IAsyncDisposable
                 Finish(hypothesis, request);
                 break;
         }
+
+        Memory?.Heard(_adapterVersion, "");
     }
 
     /// <summary>Commits what a step settles, shows the rest, and cuts a window that has grown long.</summary>
@@ -952,7 +961,9 @@ internal sealed class LiveSession : IAsyncDisposable
 
     private void Commit(IReadOnlyList<StreamWord> words, string? language, long start, long end)
     {
-        Publish(CaptionState.Committed, TextOf(words), words, language, _segmentStart ?? start, end);
+        var text = TextOf(words);
+        Publish(CaptionState.Committed, text, words, language, _segmentStart ?? start, end);
+        Memory?.Heard(_adapterVersion, text);
         _segmentId++;
         _segmentStart = end;
         _shownText = null;
@@ -1056,6 +1067,7 @@ internal sealed class LiveSession : IAsyncDisposable
                     Task = session.Settings.Task,
                     Adapter = session._adapter.Current,
                     Prompt = session.Settings.Prompt,
+                    Bias = session.Memory?.Current,
                     IsFinal = request.Reason is DecodeReason.Complete or DecodeReason.Full,
                 };
             }

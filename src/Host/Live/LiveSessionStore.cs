@@ -7,6 +7,7 @@ using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Learning.Registry;
+using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.Options;
 
@@ -46,6 +47,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<LiveSession> _logger;
     private readonly ISessionAdapters? _adapters;
+    private readonly VocabularyStore? _vocabulary;
     private readonly CancellationTokenSource _closing = new();
     private Task _restoring = Task.CompletedTask;
     private Task _retention = Task.CompletedTask;
@@ -61,7 +63,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         LiveMetrics metrics,
         TimeProvider time,
         ILogger<LiveSession> logger,
-        ISessionAdapters? adapters = null)
+        ISessionAdapters? adapters = null,
+        VocabularyStore? vocabulary = null)
     {
         _model = model;
         _adapters = adapters;
@@ -71,6 +74,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         _metrics = metrics;
         _time = time;
         _logger = logger;
+        _vocabulary = vocabulary;
     }
 
     /// <summary>The sessions in memory, the oldest first.</summary>
@@ -90,7 +94,15 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     public async Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken)
     {
         var settings = new SessionSettings(
-            request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter, request.Prompt, request.Tenant, request.Speaker);
+            request.SampleRateHz,
+            request.Language,
+            ParseTask(request.Task),
+            request.Adapter,
+            request.Prompt,
+            request.Tenant,
+            request.Speaker,
+            Hotwords.Check(request.Hotwords),
+            request.Memory ?? true);
         if (request.SessionId is { } id)
         {
             RequireId(id);
@@ -330,6 +342,15 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">There is no such session or segment, the segment is not committed, or the correction is malformed or cannot be kept.</exception>
     public async Task<CaptionUpdate> CorrectAsync(Correction correction)
     {
+        var update = await KeepAsync(correction);
+
+        // Its words count for the next utterance of every session.
+        _vocabulary?.Refresh();
+        return update;
+    }
+
+    private async Task<CaptionUpdate> KeepAsync(Correction correction)
+    {
         CorrectionRules.Require(correction);
         await _restoring;
         while (true)
@@ -552,7 +573,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             {
                 RequireOpen();
                 var window = new SpeechWindow(_options, recognizer.SampleRateHz, _detectors(recognizer.SampleRateHz));
-                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, adapter, recorder, _options, _metrics, _time, _logger);
+                var memory = _vocabulary?.Open(recorder.Record, recognizer.AdapterVersion);
+                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, adapter, recorder, _options, _metrics, _time, _logger, memory);
                 var entry = new Entry(session, recorder);
                 _live.Add(session.Id, entry);
                 entry.Left = Task.Run(() => LeaveAsync(entry));
@@ -595,6 +617,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             _live.Remove(session.Id);
         }
 
+        session.Memory?.Dispose();
         recorder.Dispose();
         await session.DisposeAsync();
     }

@@ -70,6 +70,7 @@ internal sealed class ModelHost(
     /// <summary>The adapters on the recogniser.</summary>
     /// <exception cref="InvalidOperationException">It is not loaded: see <see cref="ReadyAsync"/>.</exception>
     public ResidentAdapters Adapters => _adapters ?? throw new InvalidOperationException("The recogniser is not loaded.");
+
     /// <summary>Calibrates the confidences of captions' words.</summary>
     public ConfidenceMaps Confidence { get; } = new();
 

@@ -66,6 +66,7 @@ internal static class StreamingEngines
                 Task = pass.Task,
                 Adapter = pass.Adapter,
                 InitialPrompt = pass.Prompt,
+                Bias = pass.Bias,
                 WordTimestamps = true,
                 ConditionOnPreviousText = false,
                 TemperatureIncrementOnFallback = pass.IsFinal ? FinalTemperatureIncrement : null,

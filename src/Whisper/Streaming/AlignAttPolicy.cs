@@ -2,7 +2,7 @@ namespace AsrPlatform.Whisper.Streaming;
 
 /// <summary>AlignAtt (arXiv 2305.11408): a word is final when the decoder wrote it while it attended to audio that is not at the end of the window.</summary>
 /// <remarks>
-/// What follows the first word that is not final stays tentative, whatever it attended to. Committed words are forced upon later passes,
+/// What follows the first word that is not final stays tentative, whatever it attended to. So does what may grow into a preferred phrase. Committed words are forced upon later passes,
 /// so that the text only ever grows.
 /// </remarks>
 /// <param name="holdBackSeconds">Audio at the end of a window that words must not rest on (SimulStreaming: 0.5 s).</param>
@@ -43,7 +43,7 @@ public sealed class AlignAttPolicy(double holdBackSeconds = AlignAttPolicy.Defau
         for (var i = 0; i < continuation.Count; i++)
         {
             var word = continuation[i];
-            if (word.Repeats || word.AttendedTo > endSeconds - holdBackSeconds || word.AttendedTo < latest - MostRewindSeconds)
+            if (word.Repeats || word.MayGrow || word.AttendedTo > endSeconds - holdBackSeconds || word.AttendedTo < latest - MostRewindSeconds)
             {
                 return i;
             }

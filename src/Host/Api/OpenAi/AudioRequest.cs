@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
+using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Host.Api.OpenAi;
@@ -94,10 +96,24 @@ internal sealed record AudioRequest
                 Task = task,
                 Language = ReadLanguage(upload.Field("language")),
                 InitialPrompt = upload.Field("prompt"),
+                Bias = ReadHotwords(upload),
                 Temperature = ReadTemperature(upload.Field("temperature")),
                 WordTimestamps = words || include.Count > 0,
             },
         };
+    }
+
+    /// <summary>This host's own field: words with commas, or several fields <c>hotwords[]</c>.</summary>
+    private static PhraseBias? ReadHotwords(AudioUpload upload)
+    {
+        try
+        {
+            return Hotwords.Check(Hotwords.Split(upload.Fields("hotwords"))) is { } words ? new PhraseBias(words) : null;
+        }
+        catch (AsrException error)
+        {
+            throw OpenAiException.Invalid($"{char.ToUpperInvariant(error.Message[0])}{error.Message[1..]}.", "hotwords");
+        }
     }
 
     private static AudioResponseFormat ReadFormat(string? format) => format switch

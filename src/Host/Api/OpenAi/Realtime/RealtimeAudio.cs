@@ -211,6 +211,7 @@ internal sealed class RealtimeAudio(RealtimeContext context, RealtimeSender even
             SampleRateHz = SampleRateHz,
             Language = _settings.Language,
             Prompt = _settings.Prompt,
+            Hotwords = _settings.Hotwords,
             Adapter = _adapter,
         };
         _live = await LiveTurns.StartAsync(context, request, events, _settings.LogProbabilities, cancellationToken);
