@@ -83,6 +83,7 @@ internal static class CommandLine
         SynthesizeCommand.Create(),
         KeysCommand.Create(),
         ModelsCommand.Create(),
+        CorrectionsCommand.Create(),
         AdaptersCommand.Create(),
         ExportCommand.Create(),
         BenchCommand.Create(),

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
@@ -30,6 +31,7 @@ internal static class LiveServices
         services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
+        services.AddCorrections(configuration);
 
         services.AddOptions<HubOptions>().Configure<IOptions<LimitOptions>>(static (hub, limits) => hub.MaximumReceiveMessageSize = limits.Value.HubMessageBytes);
         services

@@ -197,6 +197,10 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
         }
     }
 
+    /// <summary>Ids of the adapters that were trained on what is deleted.</summary>
+    public IReadOnlyList<string> Tainted() => folder.Database.Read(connection =>
+        connection.Query("SELECT id FROM adapter WHERE tainted IS NOT NULL ORDER BY number", reader => reader.GetString(0)));
+
     /// <summary>Numbers of an author's corrections.</summary>
     public IReadOnlyList<long> OfAuthor(string author) => folder.Database.Read(connection =>
         connection.Query("SELECT number FROM correction WHERE author = $author ORDER BY number", reader => reader.GetInt64(0), ("$author", author)));
