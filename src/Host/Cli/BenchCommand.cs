@@ -21,7 +21,7 @@ internal static class BenchCommand
 
     public static Command Create()
     {
-        var command = new Command("bench", "Measures encoder, decoder and training on random weights, live sessions of a model, voice activity detection, and the memory for words.");
+        var command = new Command("bench", "Measures encoder, decoder and training on random weights; live sessions, voice activity detection, the memory for words and the screening of corrections with a model.");
         command.Subcommands.Add(Create("encode", "Times the encoder.", (run, _) => run.Encode()));
         var tokens = new Option<int>("--tokens") { Description = $"tokens to decode; default: {TokensPerSecond} a second of audio", HelpName = "N" };
         var decode = Create("decode", "Times the decoder, token by token behind a prefix of four.", (run, parsed) => run.Decode(parsed.GetValue(tokens)));
@@ -31,6 +31,7 @@ internal static class BenchCommand
         command.Subcommands.Add(BenchStream.Create());
         command.Subcommands.Add(BenchVad.Create());
         command.Subcommands.Add(BenchMemory.Create());
+        command.Subcommands.Add(BenchScreening.Create());
         return command;
     }
 

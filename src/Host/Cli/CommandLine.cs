@@ -84,6 +84,7 @@ internal static class CommandLine
         KeysCommand.Create(),
         ConfidenceCommand.Create(),
         ModelsCommand.Create(),
+        CorrectionsCommand.Create(),
         AdaptersCommand.Create(),
         ExportCommand.Create(),
         BenchCommand.Create(),

@@ -1,8 +1,9 @@
 using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
-using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Learning.Confidence;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Memory;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
@@ -39,6 +40,7 @@ internal static class LiveServices
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
         services.AddHostedService<AdapterEvents>();
+        services.AddCorrections(configuration);
 
         services.AddOptions<HubOptions>().Configure<IOptions<LimitOptions>>(static (hub, limits) => hub.MaximumReceiveMessageSize = limits.Value.HubMessageBytes);
         services

@@ -7,8 +7,9 @@ using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
-using AsrPlatform.Host.Learning.Registry;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Memory;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Streaming;
 
@@ -438,6 +439,35 @@ internal sealed class LiveSession : IAsyncDisposable
             }
 
             return update;
+        }
+        finally
+        {
+            _correcting.Release();
+        }
+    }
+
+    /// <summary>Deletes corrections of the session, and shows the texts before them.</summary>
+    /// <param name="delete">Deletes them where they are kept; not called when the session is over.</param>
+    /// <returns>Whether they are deleted; false when the session is over and shows nothing more.</returns>
+    /// <exception cref="AsrException">They cannot be deleted, or what is shown cannot be kept.</exception>
+    public async Task<bool> WithdrawAsync(Func<Task<IReadOnlyList<CaptionWithdrawal>>> delete)
+    {
+        await _correcting.WaitAsync();
+        try
+        {
+            if (_log.IsComplete)
+            {
+                return false;
+            }
+
+            // What waits to be kept must be kept first: it is looked for there.
+            await _log.FlushAsync();
+            foreach (var withdrawal in await delete())
+            {
+                await _log.WithdrawAsync(withdrawal);
+            }
+
+            return true;
         }
         finally
         {

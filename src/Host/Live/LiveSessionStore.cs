@@ -6,8 +6,9 @@ using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
-using AsrPlatform.Host.Learning.Registry;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Memory;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.Options;
 
@@ -338,7 +339,9 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         return true;
     }
 
-    /// <summary>Shows and keeps a person's text in place of a committed caption. The same correction twice is one.</summary>
+    /// <summary>
+    /// Shows and keeps a person's text in place of a committed caption, and the audio of its utterance as a clip. The same correction twice is one.
+    /// </summary>
     /// <exception cref="AsrException">There is no such session or segment, the segment is not committed, or the correction is malformed or cannot be kept.</exception>
     public async Task<CaptionUpdate> CorrectAsync(Correction correction)
     {
@@ -355,36 +358,72 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         await _restoring;
         while (true)
         {
-            Entry? entry;
-
-            // A session that goes on just now gives sequences of its own: not before it has seen this one.
-            await _starting.WaitAsync();
-            try
+            var (update, number, entry) = await CorrectOnceAsync(correction);
+            if (update is not null)
             {
-                lock (_gate)
-                {
-                    entry = _live.GetValueOrDefault(correction.SessionId ?? "");
-                }
-
-                if (entry is null)
-                {
-                    var stored = _archive.Find(correction.SessionId ?? "") ?? throw Missing(correction.SessionId);
-                    return await _archive.CorrectAsync(stored, correction, _options.MaximumCorrections);
-                }
-            }
-            finally
-            {
-                _starting.Release();
-            }
-
-            var record = entry.Recorder.Record;
-            if (await entry.Session.CorrectAsync(correction, () => (_archive.Corrected(record, correction.Id), _archive.CorrectionsOf(record))) is { } update)
-            {
+                await _archive.Corrections.CutAsync(number, correction.Id);
                 return update;
             }
 
-            await entry.Left;
+            await entry!.Left;
         }
+    }
+
+    /// <summary>
+    /// Deletes corrections for good: rows, clips, text, also in captions, which show the text before them again. Adapters that were trained
+    /// on them are marked.
+    /// </summary>
+    /// <param name="numbers">Which; those that are not there are passed over.</param>
+    /// <param name="reason">Why, for the adapters' cards, such as <c>it was deleted</c>.</param>
+    /// <returns>How many were deleted.</returns>
+    /// <exception cref="AsrException">Something cannot be deleted.</exception>
+    public async Task<int> DeleteCorrectionsAsync(IReadOnlyCollection<long> numbers, string reason)
+    {
+        await _restoring;
+        var count = 0;
+        foreach (var session in numbers.Select(_archive.Corrections.Find).OfType<StoredCorrection>().GroupBy(correction => correction.SessionId).ToList())
+        {
+            long[] some = [.. session.Select(correction => correction.Number)];
+            while (true)
+            {
+                Entry? entry;
+
+                // As a correction: a session that goes on just now must have seen this.
+                await _starting.WaitAsync();
+                try
+                {
+                    lock (_gate)
+                    {
+                        entry = _live.GetValueOrDefault(session.Key ?? "");
+                    }
+
+                    if (entry is null)
+                    {
+                        count += (await _archive.DeleteCorrectionsAsync(some, reason, show: true)).Count;
+                        break;
+                    }
+                }
+                finally
+                {
+                    _starting.Release();
+                }
+
+                var isDone = await entry.Session.WithdrawAsync(async () =>
+                {
+                    var deleted = await _archive.DeleteCorrectionsAsync(some, reason, show: false);
+                    count += deleted.Count;
+                    return [.. deleted.Select(one => one.Caption).OfType<CaptionWithdrawal>()];
+                });
+                if (isDone)
+                {
+                    break;
+                }
+
+                await entry.Left;
+            }
+        }
+
+        return count;
     }
 
     /// <summary>Ends idle sessions, and now and then deletes what is not to be kept.</summary>
@@ -459,6 +498,35 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         }
 
         await Task.WhenAll(_restoring, _retention);
+    }
+
+    /// <summary>The update and the session's number; or the session that is over just now and is to be waited for.</summary>
+    private async Task<(CaptionUpdate? Update, long Number, Entry? Ending)> CorrectOnceAsync(Correction correction)
+    {
+        Entry? entry;
+
+        // A session that goes on just now gives sequences of its own: not before it has seen this one.
+        await _starting.WaitAsync();
+        try
+        {
+            lock (_gate)
+            {
+                entry = _live.GetValueOrDefault(correction.SessionId ?? "");
+            }
+
+            if (entry is null)
+            {
+                var stored = _archive.Find(correction.SessionId ?? "") ?? throw Missing(correction.SessionId);
+                return (await _archive.CorrectAsync(stored, correction, _options.MaximumCorrections), stored.Number, null);
+            }
+        }
+        finally
+        {
+            _starting.Release();
+        }
+
+        var record = entry.Recorder.Record;
+        return (await entry.Session.CorrectAsync(correction, () => (_archive.Corrected(record, correction.Id), _archive.CorrectionsOf(record))), record.Number, entry);
     }
 
     private static async Task CloseAsync(Entry entry, CancellationToken cancellationToken)

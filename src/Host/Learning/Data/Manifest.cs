@@ -46,6 +46,8 @@ internal sealed class Manifest
         public static readonly string[] End = ["end"];
 
         public static readonly string[] Silence = ["silence"];
+
+        public static readonly string[] Hypothesis = ["hypothesis"];
     }
 
     /// <summary>The manifest file.</summary>
@@ -277,6 +279,7 @@ internal sealed class Manifest
             Language = NullIfEmpty(get(Fields.Language)),
             Speaker = NullIfEmpty(get(Fields.Speaker)),
             Domain = NullIfEmpty(get(Fields.Domain)),
+            Hypothesis = NullIfEmpty(get(Fields.Hypothesis)),
             StartSeconds = start ?? 0,
             EndSeconds = end,
             IsSilence = silence,

@@ -27,6 +27,9 @@ internal sealed record ManifestEntry
     /// <summary>What it is about or where it is from; null when unknown.</summary>
     public string? Domain { get; init; }
 
+    /// <summary>What a model heard; null when unknown.</summary>
+    public string? Hypothesis { get; init; }
+
     /// <summary>Where the utterance begins in the file, in seconds.</summary>
     public double StartSeconds { get; init; }
 
