@@ -20,6 +20,7 @@ internal static class LiveServices
         services.TryAddSingleton(TimeProvider.System);
         services.AddMetrics();
         services.AddSingleton<LiveMetrics>();
+        services.AddSingleton<ServingMetrics>();
         services.AddSingleton(model);
         services.AddData(configuration);
 
@@ -27,7 +28,7 @@ internal static class LiveServices
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());
         services.AddSingleton<ModelHost>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelHost>());
-        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
+        services.TryAddSingleton<VoiceActivityDetectorFactory>(static (sampleRateHz, threshold) => new AdaptiveVoiceActivityDetector(sampleRateHz, threshold));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
 

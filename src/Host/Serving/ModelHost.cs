@@ -35,7 +35,8 @@ internal delegate ISpeechRecognizer RecognizerFactory();
 /// <param name="time">The clock.</param>
 /// <param name="logger">Told how loading went.</param>
 /// <param name="streaming">How streams are recognised; null for the defaults.</param>
-internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogger<ModelHost> logger, StreamingSettings? streaming = null) : IHostedService, IAsyncDisposable
+/// <param name="metrics">What is counted; null for nothing.</param>
+internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogger<ModelHost> logger, StreamingSettings? streaming = null, ServingMetrics? metrics = null) : IHostedService, IAsyncDisposable
 {
     private volatile ModelSnapshot _snapshot = new(ModelStatus.Loading);
 
@@ -90,7 +91,7 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
     public Task StartAsync(CancellationToken cancellationToken)
     {
         var settings = streaming ?? new StreamingSettings();
-        _scheduler = new RecognitionScheduler(load, recognizer => StreamingEngines.Of(recognizer, settings), time);
+        _scheduler = new RecognitionScheduler(load, recognizer => StreamingEngines.Of(recognizer, settings), time, metrics);
         _loading = FollowLoadingAsync(_scheduler);
         return Task.CompletedTask;
     }

@@ -25,7 +25,7 @@ internal sealed class LiveHarness : IAsyncDisposable
         Model = new ModelHost(() => recognizer ?? throw new AsrException("no model: give --model"), time, NullLogger<ModelHost>.Instance, options.Streaming());
         Sessions = new LiveSessionStore(
             Model,
-            rate => new AdaptiveVoiceActivityDetector(rate),
+            (rate, threshold) => new AdaptiveVoiceActivityDetector(rate, threshold),
             Archive,
             Microsoft.Extensions.Options.Options.Create(options),
             new LiveMetrics(_services.GetRequiredService<IMeterFactory>()),
