@@ -24,6 +24,7 @@ internal static class LiveServices
         services.TryAddSingleton(TimeProvider.System);
         services.AddMetrics();
         services.AddSingleton<LiveMetrics>();
+        services.AddSingleton<ServingMetrics>();
         services.AddSingleton(model);
         services.AddData(configuration);
         services.AddMemory(configuration);
@@ -36,7 +37,7 @@ internal static class LiveServices
         services.AddSingleton<ConfidenceStore>();
         services.AddSingleton<ConfidenceUpdates>();
         services.AddHostedService(provider => provider.GetRequiredService<ConfidenceUpdates>());
-        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
+        services.TryAddSingleton<VoiceActivityDetectorFactory>(static (sampleRateHz, threshold) => new AdaptiveVoiceActivityDetector(sampleRateHz, threshold));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
         services.AddHostedService<AdapterEvents>();

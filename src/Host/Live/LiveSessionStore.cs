@@ -115,6 +115,11 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
 
         var recognizer = await _model.ReadyAsync(cancellationToken);
         RequireUsable(request, recognizer);
+        if (request.Prompt is { Length: > 0 } prompt)
+        {
+            _model.Streaming.RequirePrompt?.Invoke(prompt);
+        }
+
         await _restoring.WaitAsync(cancellationToken);
 
         // One at a time: the session is in the database before it is in memory.

@@ -37,12 +37,14 @@ internal delegate ISpeechRecognizer RecognizerFactory();
 /// <param name="logger">Told how loading went.</param>
 /// <param name="streaming">How streams are recognised; null for the defaults.</param>
 /// <param name="slots">Puts adapters onto the recogniser while it runs; null for none.</param>
+/// <param name="metrics">What is counted; null for nothing.</param>
 internal sealed class ModelHost(
     RecognizerFactory load,
     TimeProvider time,
     ILogger<ModelHost> logger,
     StreamingSettings? streaming = null,
-    IAdapterSlots? slots = null) : IHostedService, IAsyncDisposable
+    IAdapterSlots? slots = null,
+    ServingMetrics? metrics = null) : IHostedService, IAsyncDisposable
 {
     private volatile ModelSnapshot _snapshot = new(ModelStatus.Loading);
 
@@ -135,7 +137,7 @@ internal sealed class ModelHost(
     public Task StartAsync(CancellationToken cancellationToken)
     {
         var settings = streaming ?? new StreamingSettings();
-        _scheduler = new RecognitionScheduler(load, recognizer => StreamingEngines.Of(recognizer, settings), time);
+        _scheduler = new RecognitionScheduler(load, recognizer => StreamingEngines.Of(recognizer, settings), time, metrics);
         _loading = FollowLoadingAsync(_scheduler);
         return Task.CompletedTask;
     }

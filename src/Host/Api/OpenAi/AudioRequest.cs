@@ -20,7 +20,7 @@ internal enum AudioResponseFormat
 /// <summary>Cutting the audio at pauses: silence is not decoded. OpenAI's defaults.</summary>
 /// <param name="PrefixPadding">Audio kept before each stretch of speech.</param>
 /// <param name="SilenceDuration">Silence that ends a stretch.</param>
-internal sealed record ChunkingStrategy(TimeSpan PrefixPadding, TimeSpan SilenceDuration);
+internal sealed record ChunkingStrategy(TimeSpan PrefixPadding, TimeSpan SilenceDuration, double Threshold = 0.5);
 
 /// <summary>What the fields of an audio request ask for.</summary>
 internal sealed record AudioRequest
@@ -179,11 +179,10 @@ internal sealed record AudioRequest
             throw Unusable();
         }
 
-        // The host's detector finds its threshold by itself.
-        Number("threshold", 0.5, 1);
         return new ChunkingStrategy(
             TimeSpan.FromMilliseconds(Number("prefix_padding_ms", 300, LongestPause)),
-            TimeSpan.FromMilliseconds(Number("silence_duration_ms", 200, LongestPause)));
+            TimeSpan.FromMilliseconds(Number("silence_duration_ms", 200, LongestPause)),
+            Number("threshold", 0.5, 1));
 
         double Number(string name, double otherwise, double maximum) => !members.TryGetValue(name, out var text)
             ? otherwise
