@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Confidence;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
@@ -27,6 +28,9 @@ internal static class LiveServices
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());
         services.AddSingleton<ModelHost>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelHost>());
+        services.AddSingleton<ConfidenceStore>();
+        services.AddSingleton<ConfidenceUpdates>();
+        services.AddHostedService(provider => provider.GetRequiredService<ConfidenceUpdates>());
         services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());

@@ -18,6 +18,9 @@ internal sealed record ManifestEntry
     /// <summary>What is said, cleaned by <see cref="TextCleanup"/>; empty only where <see cref="IsSilence"/>.</summary>
     public required string Text { get; init; }
 
+    /// <summary>What was heard before somebody corrected it, cleaned as <see cref="Text"/>; null when unknown.</summary>
+    public string? Hypothesis { get; init; }
+
     /// <summary>Language code as the manifest has it; null for the run's.</summary>
     public string? Language { get; init; }
 
