@@ -80,7 +80,7 @@ public sealed class ConfidenceFitTests(ITestOutputHelper output)
     [InlineData("the quick brown fox", "the quick brown fox", "1111")]
     [InlineData("The quick, brown fox.", "the quick brown fox", "1111")]
     [InlineData("the quack brown fox", "the quick brown fox", "1011")]
-    [InlineData("the quick brown fox", "a the brown fox jumps", "1011")]
+    [InlineData("the quick brown fox", "the brown fox jumps", "1011")]
     [InlineData("the … fox", "the fox", "101")]
     [InlineData("the quick fox", "", "000")]
     public void AreRight_WordsOfACorrectedCaption_AreThoseThatStood(string heard, string text, string expected)
