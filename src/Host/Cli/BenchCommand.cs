@@ -21,7 +21,7 @@ internal static class BenchCommand
 
     public static Command Create()
     {
-        var command = new Command("bench", "Measures encoder, decoder and training on random weights, live sessions of a model, and voice activity detection.");
+        var command = new Command("bench", "Measures encoder, decoder and training on random weights; live sessions, learning from corrections, and voice activity detection.");
         command.Subcommands.Add(Create("encode", "Times the encoder.", (run, _) => run.Encode()));
         var tokens = new Option<int>("--tokens") { Description = $"tokens to decode; default: {TokensPerSecond} a second of audio", HelpName = "N" };
         var decode = Create("decode", "Times the decoder, token by token behind a prefix of four.", (run, parsed) => run.Decode(parsed.GetValue(tokens)));
@@ -29,6 +29,7 @@ internal static class BenchCommand
         command.Subcommands.Add(decode);
         command.Subcommands.Add(BenchTrain.Create());
         command.Subcommands.Add(BenchStream.Create());
+        command.Subcommands.Add(BenchLearning.Create());
         command.Subcommands.Add(BenchVad.Create());
         return command;
     }
