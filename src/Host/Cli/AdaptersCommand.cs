@@ -9,6 +9,7 @@ internal static class AdaptersCommand
     {
         var command = new Command("adapters", "Works on adapters.");
         command.Subcommands.Add(CreateMerge());
+        command.Subcommands.Add(AdaptersRebuild.Create());
         return command;
     }
 

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Api;
 using AsrPlatform.Host.Api.Https;
+using AsrPlatform.Host.Learning.Rounds;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Security;
@@ -67,6 +68,12 @@ internal static class ServeCommand
             var builder = HostApplication.CreateBuilder(settings, dataDirectory, parsed.GetValue(configuration));
             https.Apply(parsed, builder, dataDirectory, TimeProvider.System);
             var request = model.Read(parsed);
+            builder.Services.AddSingleton(new LearningPlugins(parsed.GetValue(model.Plugins.Directory)));
+            if (request.Load.ModelDirectory is { } checkpoint)
+            {
+                builder.Services.AddSingleton(new LearningModel(checkpoint, request.Backend));
+            }
+
             await using var plugins = model.Plugins.Load(parsed, builder.Configuration);
             var app = HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken));
             if (parsed.GetValue(printSettings))
@@ -84,7 +91,9 @@ internal static class ServeCommand
         return command;
     }
 
-    private static KeyValuePair<string, string?> ParseSetting(string setting) =>
+    /// <summary>Reads NAME=VALUE.</summary>
+    /// <exception cref="AsrException">It is none.</exception>
+    public static KeyValuePair<string, string?> ParseSetting(string setting) =>
         setting.IndexOf('=') is > 0 and var at
             ? new(setting[..at].Trim().Replace("__", ":", StringComparison.Ordinal), setting[(at + 1)..].Trim())
             : throw new AsrException($"--set {setting}: give NAME=VALUE, such as Live:MaximumSessions=16");
