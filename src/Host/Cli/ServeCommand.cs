@@ -3,7 +3,6 @@ using System.Net.Sockets;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Api;
 using AsrPlatform.Host.Api.Https;
-using AsrPlatform.Host.Learning.Rounds;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Security;
@@ -68,12 +67,6 @@ internal static class ServeCommand
             var builder = HostApplication.CreateBuilder(settings, dataDirectory, parsed.GetValue(configuration));
             https.Apply(parsed, builder, dataDirectory, TimeProvider.System);
             var request = model.Read(parsed);
-            builder.Services.AddSingleton(new LearningPlugins(parsed.GetValue(model.Plugins.Directory)));
-            if (request.Load.ModelDirectory is { } checkpoint)
-            {
-                builder.Services.AddSingleton(new LearningModel(checkpoint, request.Backend));
-            }
-
             await using var plugins = model.Plugins.Load(parsed, builder.Configuration);
             var app = HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken));
             if (parsed.GetValue(printSettings))

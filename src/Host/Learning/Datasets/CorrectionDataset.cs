@@ -41,9 +41,6 @@ internal sealed record CorrectionDataset
     /// <summary>Rows by manifest.</summary>
     public required IReadOnlyDictionary<string, int> Rows { get; init; }
 
-    /// <summary>Corrections whose rows were taken out again because somebody deleted them.</summary>
-    public IReadOnlyList<long> Forgotten { get; init; } = [];
-
     /// <summary>Its folder.</summary>
     [JsonIgnore]
     public string Directory { get; init; } = "";

@@ -19,7 +19,7 @@ internal sealed record DatasetRequest(DatasetSettings Settings, IReadOnlySet<lon
 /// <summary>Makes frozen data sets of the corrections that are ready, below <c>datasets/</c> of a data folder. Safe for concurrent calls, other processes' included.</summary>
 internal sealed class CorrectionDatasets(DataFolder folder)
 {
-    private string Root => RootOf(folder.Directory);
+    private readonly string _root = Path.Combine(folder.Directory, "datasets");
 
     /// <summary>Gives sides to corrections that have none, and makes the data set.</summary>
     /// <exception cref="AsrException">There is nothing new to learn, or it cannot be written.</exception>
@@ -64,10 +64,6 @@ internal sealed class CorrectionDatasets(DataFolder folder)
             });
     }
 
-    /// <summary>Opens a data set.</summary>
-    /// <exception cref="AsrException">There is none of that hash.</exception>
-    public CorrectionDataset Open(string hash) => Load(Path.Combine(Root, hash));
-
     /// <summary>Writes a data set with its audio into a folder that anything which reads manifests can use.</summary>
     /// <exception cref="AsrException">The folder is not empty or cannot be written, or a clip is gone.</exception>
     public static void Export(CorrectionDataset dataset, string directory)
@@ -100,48 +96,10 @@ internal sealed class CorrectionDatasets(DataFolder folder)
         }
     }
 
-    /// <summary>
-    /// Takes deleted corrections out of every data set: a data set is frozen against everything but that. It keeps its hash, and says what is
-    /// missing.
-    /// </summary>
-    /// <exception cref="AsrException">A file cannot be written.</exception>
-    public static void Forget(string dataDirectory, IReadOnlySet<long> numbers)
-    {
-        var root = RootOf(dataDirectory);
-        foreach (var directory in Directory.Exists(root) ? Directory.GetDirectories(root) : [])
-        {
-            if (!File.Exists(Path.Combine(directory, CorrectionDataset.FileName)))
-            {
-                continue;
-            }
-
-            var dataset = Load(directory);
-            var forgotten = new SortedSet<long>(dataset.Forgotten);
-            var before = forgotten.Count;
-            foreach (var manifest in CorrectionDataset.Manifests)
-            {
-                var rows = DatasetRow.Read(dataset.PathOf(manifest));
-                var kept = rows.FindAll(row => row.Number is not { } number || !numbers.Contains(number));
-                if (kept.Count < rows.Count)
-                {
-                    forgotten.UnionWith(rows.Except(kept).Select(row => row.Number!.Value));
-                    DatasetRow.Write(dataset.PathOf(manifest), kept);
-                }
-            }
-
-            if (forgotten.Count > before)
-            {
-                WriteDescription(dataset with { Forgotten = [.. forgotten] });
-            }
-        }
-    }
-
     /// <summary>Where a clip lies.</summary>
     private string ClipPath(string clip) => Path.Combine(folder.Directory, RelativeClip(clip));
 
     private static string RelativeClip(string clip) => Path.Combine("clips", clip[..2], clip + ".wav");
-
-    private static string RootOf(string dataDirectory) => Path.Combine(dataDirectory, "datasets");
 
     private static DatasetRow Row(ReadyCorrection correction) => new()
     {
@@ -161,7 +119,7 @@ internal sealed class CorrectionDatasets(DataFolder folder)
         var dataset = new CorrectionDataset
         {
             Hash = hash,
-            Directory = Path.Combine(Root, hash),
+            Directory = Path.Combine(_root, hash),
             Settings = settings,
             Corrections = [.. manifests[CorrectionDataset.Train].Concat(manifests[CorrectionDataset.Replay]).Select(row => row.Number).OfType<long>().Order()],
             Rows = CorrectionDataset.Manifests.ToDictionary(name => name, name => manifests[name].Count),
@@ -181,7 +139,7 @@ internal sealed class CorrectionDatasets(DataFolder folder)
             DatasetRow.Write(dataset.PathOf(name), manifests[name]);
         }
 
-        WriteDescription(dataset);
+        AtomicFile.Write(dataset.PathOf(CorrectionDataset.FileName), stream => JsonSerializer.Serialize(stream, dataset, CorrectionDataset.Format));
         return dataset;
     }
 
@@ -200,22 +158,5 @@ internal sealed class CorrectionDatasets(DataFolder folder)
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
-
-    private static void WriteDescription(CorrectionDataset dataset) => AtomicFile.Write(
-        dataset.PathOf(CorrectionDataset.FileName),
-        stream => JsonSerializer.Serialize(stream, dataset, CorrectionDataset.Format));
-
-    private static CorrectionDataset Load(string directory)
-    {
-        var path = Path.Combine(directory, CorrectionDataset.FileName);
-        try
-        {
-            return JsonSerializer.Deserialize<CorrectionDataset>(File.ReadAllBytes(path), CorrectionDataset.Format)! with { Directory = directory };
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or JsonException)
-        {
-            throw new AsrException($"the data set {directory} cannot be read: {error.Message}", error);
-        }
     }
 }

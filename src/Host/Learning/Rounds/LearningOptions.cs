@@ -1,5 +1,6 @@
 using System.Globalization;
 using AsrPlatform.Host.Learning.Datasets;
+using AsrPlatform.Host.Learning.Training;
 using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Learning.Rounds;
@@ -43,34 +44,34 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
     public double HeldOutShare { get; set; } = 0.2;
 
     /// <summary>Rows to replay for each correction in a step. Default 1, 0 … 10.</summary>
-    public double ReplayRatio { get; set; } = 1;
+    public double ReplayRatio { get; set; } = LearningDefaults.ReplayRatio;
 
     /// <summary>What a round goes on from: <c>active</c> (default) or <c>fresh</c>.</summary>
     public string Start { get; set; } = "active";
 
     /// <summary>Rank of a fresh adapter. Default 8, 1 … 512.</summary>
-    public int LoraRank { get; set; } = 8;
+    public int LoraRank { get; set; } = LearningDefaults.LoraRank;
 
     /// <summary>Its alpha. Default 16, above 0.</summary>
-    public double LoraAlpha { get; set; } = 16;
+    public double LoraAlpha { get; set; } = LearningDefaults.LoraAlpha;
 
     /// <summary>The layers that it changes, as <c>asr train --target-modules</c> takes them. Default: every linear one, of encoder and decoder.</summary>
-    public string TargetModules { get; set; } = "all-linear";
+    public string TargetModules { get; set; } = LearningDefaults.TargetModules;
 
     /// <summary>Default 3e-3, above 0, at most 1.</summary>
-    public double LearningRate { get; set; } = 3e-3;
+    public double LearningRate { get; set; } = LearningDefaults.LearningRate;
 
-    /// <summary>Steps of a round; 0 (default): 30 for up to 20 corrections, 3 for every 2 beyond, 300 at most. 0 … 100,000.</summary>
+    /// <summary>Steps of a round; 0 (default): as many as <see cref="LearningDefaults.Steps"/> says. 0 … 100,000.</summary>
     public int Steps { get; set; }
 
     /// <summary>Rows of a step, replayed ones included. Default 20, 2 … 1,024.</summary>
-    public int BatchSize { get; set; } = 20;
+    public int BatchSize { get; set; } = LearningDefaults.BatchSize;
 
     /// <summary>How strongly the adapter is held to the base model on replayed speech. Default 1, 0 … 100.</summary>
-    public double KlWeight { get; set; } = 1;
+    public double KlWeight { get; set; } = LearningDefaults.KlWeight;
 
     /// <summary>Share of the new weights in the mean with the adapter that the round went on from. Default 1 (no mean), above 0.</summary>
-    public double AverageShare { get; set; } = 1;
+    public double AverageShare { get; set; } = LearningDefaults.AverageShare;
 
     /// <summary>Trainings of a cross-validation, where too few corrections are held out. Default 4, 2 … 20.</summary>
     public int Folds { get; set; } = 4;

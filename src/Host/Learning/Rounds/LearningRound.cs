@@ -196,7 +196,7 @@ internal sealed class LearningRound(PluginCatalog plugins)
             recognizer.AddAdapter(provider.Load(recognizer.Parts.Model, active, plan.ActiveFolder!));
         }
 
-        return Gate.Gate.Decide(
+        return AdapterGate.Decide(
             recognizer,
             new GateRequest
             {

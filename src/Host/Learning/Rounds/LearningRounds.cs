@@ -4,6 +4,7 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Learning.Datasets;
 using AsrPlatform.Host.Learning.Registry;
+using AsrPlatform.Host.Learning.Training;
 
 namespace AsrPlatform.Host.Learning.Rounds;
 
@@ -134,7 +135,7 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
                 : options.TargetModules,
         }.ToJsonString(),
         LearningRate = options.LearningRate,
-        Steps = options.Steps > 0 ? options.Steps : Math.Clamp(30 + (3 * (corrections - 20) / 2), 30, 300),
+        Steps = options.Steps > 0 ? options.Steps : LearningDefaults.Steps(corrections),
         BatchSize = options.BatchSize,
         ReplayRatio = options.ReplayRatio,
         KlWeight = options.KlWeight,

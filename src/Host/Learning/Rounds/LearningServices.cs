@@ -10,7 +10,7 @@ namespace AsrPlatform.Host.Learning.Rounds;
 /// <summary>Registers rounds of learning.</summary>
 internal static class LearningServices
 {
-    /// <summary>Adds the jobs and the worker. Without a <see cref="LearningModel"/> among the services there are no rounds.</summary>
+    /// <summary>Adds the jobs and the worker. Where the served model is not known there are no rounds.</summary>
     public static IServiceCollection AddLearning(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSettings<LearningOptions>(configuration, LearningOptions.Section);
@@ -19,7 +19,7 @@ internal static class LearningServices
         services.TryAddSingleton<RoundProgram>(provider => RoundProcess.SameProgram(
             provider.GetRequiredService<IOptions<LearningOptions>>().Value,
             provider.GetRequiredService<DataFolder>().Directory,
-            provider.GetService<LearningPlugins>()?.Directory));
+            provider.GetRequiredService<PluginCatalog>().Directory));
         services.TryAddSingleton<LiveLoadMeter>(provider =>
         {
             var sessions = provider.GetRequiredService<LiveSessionStore>();
@@ -34,7 +34,3 @@ internal static class LearningServices
         return services;
     }
 }
-
-/// <summary>The folder of the plugins, for a round's process.</summary>
-/// <param name="Directory">The folder; null: the usual one.</param>
-internal sealed record LearningPlugins(string? Directory);

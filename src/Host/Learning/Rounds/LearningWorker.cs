@@ -29,8 +29,8 @@ internal sealed class LearningWorker(
     IHubContext<CaptionHub> hub,
     IOptions<LearningOptions> options,
     TimeProvider time,
-    ILogger<LearningWorker> logger,
-    LearningModel? model = null) : IHostedService, IAsyncDisposable
+    ServedModel served,
+    ILogger<LearningWorker> logger) : IHostedService, IAsyncDisposable
 {
     /// <summary>The hub's event; its argument is the job.</summary>
     public const string EventName = "TrainingProgress";
@@ -68,7 +68,7 @@ internal sealed class LearningWorker(
     public (int Ready, string? Why) CanLearn()
     {
         var ready = jobs.Unlearned(registry.ActiveId());
-        return (ready, model is null ? "this host serves no checkpoint folder that could learn (asr serve --model DIR)"
+        return (ready, served.Directory is null ? "this host serves no checkpoint folder that could learn (asr serve --model DIR)"
             : ready == 0 ? "no correction is ready that the active adapter has not learned"
             : null);
     }
@@ -140,11 +140,11 @@ internal sealed class LearningWorker(
             try
             {
                 var now = time.GetLocalNow();
-                if (model is not null)
+                if (served.Directory is { } checkpoint)
                 {
                     await RecoverAsync();
                     await TriggerAsync(before, now);
-                    await RunNextAsync(model);
+                    await RunNextAsync(new LearningModel(checkpoint));
                 }
 
                 before = now;

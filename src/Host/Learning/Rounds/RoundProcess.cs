@@ -44,15 +44,15 @@ internal sealed class RoundProcess : IDisposable
     /// <summary>The same program again, at the lowest priority: <c>asr learn --round DIR</c>.</summary>
     /// <param name="options">Say how many threads it may use.</param>
     /// <param name="dataDirectory">The data folder.</param>
-    /// <param name="pluginsDirectory">The plugins' folder; null: the usual one.</param>
-    public static RoundProgram SameProgram(LearningOptions options, string dataDirectory, string? pluginsDirectory) => round =>
+    /// <param name="pluginsDirectory">The plugins' folder.</param>
+    public static RoundProgram SameProgram(LearningOptions options, string dataDirectory, string pluginsDirectory) => round =>
     {
         var program = Environment.ProcessPath!;
         string[] command = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [program, typeof(RoundProcess).Assembly.Location] : [program];
 
         // A process that lowers its own priority reaches only the thread that asks.
         string[] nice = OperatingSystem.IsWindows() ? [] : ["nice", "-n", "19"];
-        string[] all = [.. nice, .. command, "learn", "--round", round.Directory, "--data-dir", dataDirectory, .. pluginsDirectory is null ? Array.Empty<string>() : ["--plugins-dir", pluginsDirectory]];
+        string[] all = [.. nice, .. command, "learn", "--round", round.Directory, "--data-dir", dataDirectory, "--plugins-dir", pluginsDirectory];
         var start = new ProcessStartInfo(all[0], all[1..]);
         start.Environment["OMP_NUM_THREADS"] = options.Threads.ToString(CultureInfo.InvariantCulture);
         return start;
