@@ -14,6 +14,7 @@ internal static class ApiEndpoints
         app.MapSessions();
         app.MapLearning();
         app.MapAdapters();
+        app.MapConfidence();
         app.MapGet("/api/plugins", (PluginCatalog plugins) => plugins.Statuses).RequireRole(Role.Viewer);
         app.MapFallback("/api/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}.")).RequireRole(Role.Viewer);
     }

@@ -83,6 +83,7 @@ internal static class CommandLine
         EvaluateCommand.Create(),
         SynthesizeCommand.Create(),
         KeysCommand.Create(),
+        ConfidenceCommand.Create(),
         ModelsCommand.Create(),
         AdaptersCommand.Create(),
         ExportCommand.Create(),

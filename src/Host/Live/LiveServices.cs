@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Confidence;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
@@ -29,6 +30,9 @@ internal static class LiveServices
         services.AddSingleton<ModelHost>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelHost>());
         services.AddAdapters();
+        services.AddSingleton<ConfidenceStore>();
+        services.AddSingleton<ConfidenceUpdates>();
+        services.AddHostedService(provider => provider.GetRequiredService<ConfidenceUpdates>());
         services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());

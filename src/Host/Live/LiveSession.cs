@@ -984,7 +984,7 @@ internal sealed class LiveSession : IAsyncDisposable
             Revision = 0,
             State = state,
             Text = text,
-            Words = [.. words.Where(word => !word.IsPhrase).Select(word => new CaptionWord(word.Text.Trim(), before + word.Start, before + word.End, word.Confidence))],
+            Words = [.. words.Where(word => !word.IsPhrase).Select(word => _model.Confidence.Calibrate(new CaptionWord(word.Text.Trim(), before + word.Start, before + word.End, word.Confidence), _adapterVersion))],
             Language = language ?? Settings.Language,
             AdapterVersion = _adapterVersion,
             StartSample = SessionSample(start),

@@ -1,6 +1,7 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Learning.Confidence;
 using AsrPlatform.Whisper.Streaming;
 
 namespace AsrPlatform.Host.Serving;
@@ -69,6 +70,9 @@ internal sealed class ModelHost(
     /// <summary>The adapters on the recogniser.</summary>
     /// <exception cref="InvalidOperationException">It is not loaded: see <see cref="ReadyAsync"/>.</exception>
     public ResidentAdapters Adapters => _adapters ?? throw new InvalidOperationException("The recogniser is not loaded.");
+
+    /// <summary>Calibrates the confidences of captions' words.</summary>
+    public ConfidenceMaps Confidence { get; } = new();
 
     /// <summary>Decodes what a stream wants when its turn comes; null when it wanted nothing any more.</summary>
     /// <exception cref="AsrException">There is no recogniser, or it refused the audio or an option.</exception>
