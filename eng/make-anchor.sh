@@ -2,7 +2,7 @@
 # Makes the demo model's anchor set out of what eng/train-demo.sh left: speech that the model knows, shipped with it so that learning from
 # corrections can replay it (replay.jsonl) and can see whether it was forgotten (anchor.jsonl; sentences that were never trained on).
 #   eng/make-anchor.sh [WORK_DIR] [OUTPUT_DIR]        default: artifacts/demo models/demo/anchor
-# Settings, by environment: REPLAY and ANCHOR (utterances), TRAIN (the manifest to replay from), BITRATE (of Opus, mono).
+# Settings, by environment: REPLAY and ANCHOR (utterances), SILENCE (clips in which nobody speaks, to evaluate on), TRAIN (the manifest to replay from), BITRATE (of Opus, mono).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 work=${1:-artifacts/demo}
@@ -10,7 +10,8 @@ output=${2:-models/demo/anchor}
 train=${TRAIN:-$work/train.jsonl}
 replay=${REPLAY:-160}
 anchor=${ANCHOR:-60}
-bitrate=${BITRATE:-22k}
+silence=${SILENCE:-12}
+bitrate=${BITRATE:-20k}
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
 
@@ -29,6 +30,13 @@ choose() { # COUNT MANIFEST FORBIDDEN
   ' "$3" "$2"
 }
 
+content() { # ROW
+  case $1 in
+    *'"silence":true'*) printf '"text":"","silence":true' ;;
+    *) sed 's/.*"text":"\([^"]*\)".*"speaker":"\([^"]*\)".*/"text":"\1","language":"en","speaker":"\2"/' <<< "$1" ;;
+  esac
+}
+
 # One file of all utterances: each in a file of its own would be mostly headers.
 pack() { # NAME ROWS
   local position=0 audio samples
@@ -38,9 +46,9 @@ pack() { # NAME ROWS
     audio=$(sed 's/.*"audio":"\([^"]*\)".*/\1/' <<< "$row")
     samples=$((($(stat -L -c %s "$work/$audio") - 44) / 2))
     printf "file '%s'\n" "$(realpath "$work/$audio")" >> "$temporary/list"
-    printf '{"audio":"%s","start":%s,"end":%s,"text":"%s","language":"en","speaker":"%s"}\n' "$1.ogg" \
+    printf '{"audio":"%s","start":%s,"end":%s,%s}\n' "$1.ogg" \
       "$(awk -v s=$position 'BEGIN { printf "%.4f", s / 16000 }')" "$(awk -v s=$((position + samples)) 'BEGIN { printf "%.4f", s / 16000 }')" \
-      "$(sed 's/.*"text":"\([^"]*\)".*/\1/' <<< "$row")" "$(sed 's/.*"speaker":"\([^"]*\)".*/\1/' <<< "$row")" >> "$output/$1.jsonl"
+      "$(content "$row")" >> "$output/$1.jsonl"
     position=$((position + samples))
   done < "$2"
   ffmpeg -v error -y -f concat -safe 0 -i "$temporary/list" -ac 1 -ar 16000 -map_metadata -1 -fflags +bitexact -flags:a +bitexact \
@@ -49,6 +57,7 @@ pack() { # NAME ROWS
 
 mkdir -p "$output"
 choose "$anchor" "$work/eval.jsonl" /dev/null > "$temporary/anchor.rows"
+sed 's|"audio":"|"audio":"test-silence/|' "$work/test-silence/silence.jsonl" | head -n "$silence" >> "$temporary/anchor.rows"
 choose "$replay" "$train" "$work/eval.jsonl" > "$temporary/replay.rows"
 pack anchor "$temporary/anchor.rows"
 pack replay "$temporary/replay.rows"

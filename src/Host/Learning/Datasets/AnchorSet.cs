@@ -104,7 +104,7 @@ internal sealed class AnchorSet
     private static List<DatasetRow> Unpack(Manifest? manifest, string kind, string target, CancellationToken cancellationToken)
     {
         var rows = new SortedDictionary<int, DatasetRow>();
-        foreach (var file in manifest?.Entries.Where(entry => !entry.IsSilence).GroupBy(entry => entry.AudioPath, StringComparer.Ordinal) ?? [])
+        foreach (var file in manifest?.Entries.GroupBy(entry => entry.AudioPath, StringComparer.Ordinal) ?? [])
         {
             // Ascending stretches are read in one pass.
             using var reader = new UtteranceReader(file.Key);
@@ -130,6 +130,7 @@ internal sealed class AnchorSet
                     Domain = entry.Domain,
                     Id = JsonValue.Create(string.Create(CultureInfo.InvariantCulture, $"{kind}-{entry.Row}")),
                     Kind = kind,
+                    Silence = entry.IsSilence ? true : null,
                 });
             }
         }

@@ -45,6 +45,9 @@ internal sealed record DatasetRow
     /// <summary>What was heard; null where nobody asked.</summary>
     public string? Hypothesis { get; init; }
 
+    /// <summary>Nobody speaks, and the text is empty; null otherwise.</summary>
+    public bool? Silence { get; init; }
+
     /// <summary>How much the row counts in training.</summary>
     public double Weight { get; init; } = 1;
 
