@@ -66,9 +66,9 @@ internal static class ServeCommand
 
             var builder = HostApplication.CreateBuilder(settings, dataDirectory, parsed.GetValue(configuration));
             https.Apply(parsed, builder, dataDirectory, TimeProvider.System);
-            var request = model.Read(parsed);
+            var (request, served) = model.ReadServed(parsed);
             await using var plugins = model.Plugins.Load(parsed, builder.Configuration);
-            var app = HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken));
+            var app = HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken), served);
             if (parsed.GetValue(printSettings))
             {
                 await using (app)
@@ -84,7 +84,9 @@ internal static class ServeCommand
         return command;
     }
 
-    private static KeyValuePair<string, string?> ParseSetting(string setting) =>
+    /// <summary>Reads NAME=VALUE.</summary>
+    /// <exception cref="AsrException">It is none.</exception>
+    public static KeyValuePair<string, string?> ParseSetting(string setting) =>
         setting.IndexOf('=') is > 0 and var at
             ? new(setting[..at].Trim().Replace("__", ":", StringComparison.Ordinal), setting[(at + 1)..].Trim())
             : throw new AsrException($"--set {setting}: give NAME=VALUE, such as Live:MaximumSessions=16");

@@ -36,12 +36,19 @@ internal delegate ISpeechRecognizer RecognizerFactory();
 /// <param name="time">The clock.</param>
 /// <param name="logger">Told how loading went.</param>
 /// <param name="streaming">How streams are recognised; null for the defaults.</param>
-internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogger<ModelHost> logger, StreamingSettings? streaming = null) : IHostedService, IAsyncDisposable
+/// <param name="slots">Puts adapters onto the recogniser while it runs; null for none.</param>
+internal sealed class ModelHost(
+    RecognizerFactory load,
+    TimeProvider time,
+    ILogger<ModelHost> logger,
+    StreamingSettings? streaming = null,
+    IAdapterSlots? slots = null) : IHostedService, IAsyncDisposable
 {
     private volatile ModelSnapshot _snapshot = new(ModelStatus.Loading);
 
     private RecognitionScheduler? _scheduler;
     private volatile StreamingProfile? _profile;
+    private volatile ResidentAdapters? _adapters;
     private Task _loading = Task.CompletedTask;
 
     /// <summary>What the model is now.</summary>
@@ -59,6 +66,10 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
     /// <summary>What the recogniser can do for streams.</summary>
     /// <exception cref="InvalidOperationException">It is not loaded: see <see cref="ReadyAsync"/>.</exception>
     public StreamingProfile Streaming => _profile ?? throw new InvalidOperationException("The recogniser is not loaded.");
+
+    /// <summary>The adapters on the recogniser.</summary>
+    /// <exception cref="InvalidOperationException">It is not loaded: see <see cref="ReadyAsync"/>.</exception>
+    public ResidentAdapters Adapters => _adapters ?? throw new InvalidOperationException("The recogniser is not loaded.");
 
     /// <summary>Calibrates the confidences of captions' words.</summary>
     public ConfidenceMaps Confidence { get; } = new();
@@ -88,7 +99,14 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
         CancellationToken cancellationToken)
     {
         await ReadyAsync(cancellationToken);
-        return await _scheduler!.TranscribeAsync(audio, options, progress, cancellationToken);
+
+        // One adapter from the first window to the last, whatever is promoted meanwhile.
+        using var lease = options.Adapter switch
+        {
+            null or "active" => Adapters.LeaseDefault(),
+            var name => Adapters.TryLease(name),
+        };
+        return await _scheduler!.TranscribeAsync(audio, lease is null ? options : options with { Adapter = lease.Adapter }, progress, cancellationToken);
     }
 
     /// <summary>
@@ -146,6 +164,8 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
             var (info, profile) = await scheduler.Loaded;
             await WarmUpAsync(scheduler, info);
             _profile = profile;
+            var takes = slots is not null && await scheduler.RunSoonAsync(slots.Takes);
+            _adapters = new ResidentAdapters(scheduler, takes ? slots : null, info, changed => _snapshot = _snapshot with { Info = changed });
             _snapshot = new ModelSnapshot(ModelStatus.Ready, info, ReadyAt: time.GetUtcNow());
             logger.LogInformation("Model {Model} ready on {Backend}", info.Name, info.Backend);
         }
