@@ -18,12 +18,17 @@ internal sealed class LiveHarness : IAsyncDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
 
-    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data, WatchRule? watch)
+    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data, WatchRule? watch, (RecognizerFactory Load, IAdapterSlots Slots)? engine)
     {
         Folder = directory is null ? DataFolder.OpenTemporary(time) : DataFolder.Open(directory, time);
         Archive = new SessionArchive(Folder, Microsoft.Extensions.Options.Options.Create(data ?? new DataOptions()), time, NullLogger<SessionArchive>.Instance);
         Options = options;
-        Model = new ModelHost(() => recognizer ?? throw new AsrException("no model: give --model"), time, NullLogger<ModelHost>.Instance, options.Streaming(), recognizer as IAdapterSlots);
+        Model = new ModelHost(
+            engine?.Load ?? (() => recognizer ?? throw new AsrException("no model: give --model")),
+            time,
+            NullLogger<ModelHost>.Instance,
+            options.Streaming(),
+            engine?.Slots ?? recognizer as IAdapterSlots);
         Registry = new AdapterRegistry(Folder);
         _changes = new DatabaseChanges(Folder, time, NullLogger<DatabaseChanges>.Instance);
         Adapters = new ActiveAdapters(
@@ -72,9 +77,10 @@ internal sealed class LiveHarness : IAsyncDisposable
         TimeProvider? time = null,
         string? directory = null,
         DataOptions? data = null,
-        WatchRule? watch = null)
+        WatchRule? watch = null,
+        (RecognizerFactory Load, IAdapterSlots Slots)? engine = null)
     {
-        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data, watch);
+        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data, watch, engine);
         await harness._changes.StartAsync(Cancelled);
         await harness.Model.StartAsync(Cancelled);
         await harness.Adapters.StartAsync(Cancelled);
