@@ -1,12 +1,12 @@
 // Uses the page as people do, in headless Chromium, and prints what it shows, as JSON. tests/Host.Tests/Live/PageTests.cs judges.
-//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|refusal|keys --url http://127.0.0.1:5080 --wav FILE [--key KEY] [--screenshots FOLDER]
+//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|refusal|keys|correcting --url http://127.0.0.1:5080 --wav FILE [--key KEY] [--text TEXT] [--screenshots FOLDER]
 import { createServer, connect } from "node:net";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { attempt, Chromium } from "./chromium.mjs";
 
 const { values: options } = parseArgs({
-  options: { scenario: { type: "string" }, url: { type: "string" }, wav: { type: "string" }, key: { type: "string" }, screenshots: { type: "string" } },
+  options: { scenario: { type: "string" }, url: { type: "string" }, wav: { type: "string" }, key: { type: "string" }, text: { type: "string" }, screenshots: { type: "string" } },
 });
 // Chromium opens no path that has "..".
 const wav = resolve(options.wav ?? "");
@@ -171,11 +171,58 @@ async function keys() {
   await tab.evaluate(`location.hash = "sessions"`);
   await tab.until(`document.querySelector("#sessions .danger") !== null`, "the list of sessions");
   await tab.click("#sessions .danger");
-  await tab.until(`document.getElementById("delete-dialog").open`, "the question whether to delete");
+  await tab.until(`document.getElementById("confirm-dialog").open`, "the question whether to delete");
   await tab.screenshot("delete");
-  await tab.click('#delete-dialog button[value="delete"]');
+  await tab.click('#confirm-dialog button[value="do"]');
   await tab.until(`!document.getElementById("sessions-empty").hidden`, "the empty list again");
   return { address, reloaded, message: await tab.evaluate(`document.getElementById("message").textContent`) };
+}
+
+/** A caption is corrected by keyboard alone, as one text although it came in segments; then somebody else opens the session. */
+async function correcting() {
+  const tab = await open(options.url);
+  await tab.until(`document.getElementById("missing").hidden`, "the host is ready");
+  await choose(tab, "file");
+  await tab.choose("#file", wav);
+  await tab.until(READY, "the file is chosen");
+  await tab.click("#start");
+  await tab.until(ENDED, "the end of the session");
+  const heard = await utterances(tab);
+  const segments = (await shown(tab)).segments;
+
+  const focused = `document.activeElement.classList.contains("utterance")`;
+  const editing = `document.activeElement.tagName === "TEXTAREA"`;
+  await tab.evaluate(`document.querySelector('.utterance[tabindex="0"]').focus()`);
+  await tab.press("F2");
+  const text = await tab.until(`${editing} && document.activeElement.value`, "the editor");
+  const played = await tab.until(
+    `performance.getEntriesByType("resource").filter((entry) => entry.name.endsWith("/audio.wav") && entry.responseStatus === 206).length`,
+    "the audio of the caption",
+  );
+  await tab.screenshot("editing");
+  await tab.type("nothing that stays");
+  await tab.press("Escape");
+  await tab.until(focused, "the caption's focus after Escape");
+  const left = await utterances(tab);
+
+  await tab.press("Enter");
+  await tab.until(editing, "the editor again");
+  await tab.evaluate(`document.querySelector("form.correction .author").value = "Ada"`);
+  await tab.evaluate(`document.querySelector("form.correction .author").dispatchEvent(new Event("change"))`);
+  await tab.evaluate(`document.activeElement.select()`);
+  await tab.type(options.text);
+  await tab.press("Enter");
+  await tab.until(`${focused} && document.querySelector(".segment.corrected") !== null`, "the corrected caption");
+  const viewer = await open(await tab.evaluate(`location.href`));
+  await viewer.until(ENDED, "the end of the viewing");
+  const id = new URL(await tab.evaluate(`location.href`)).searchParams.get("session");
+  const exported = await (await fetch(new URL(`api/sessions/${id}/captions.txt`, options.url))).text();
+  return { heard, segments, text, played, left, corrected: await utterances(tab), seen: await utterances(viewer), exported, shown: await shown(tab) };
+}
+
+/** What can be corrected at once, as it reads. */
+function utterances(tab) {
+  return tab.evaluate(`[...document.querySelectorAll("#lines .utterance")].map((one) => [...one.querySelectorAll(".segment:not([hidden])")].map((segment) => segment.textContent).join("").trim()).filter(Boolean)`);
 }
 
 /** How an overlay looks. */
@@ -252,7 +299,7 @@ class Proxy {
   }
 }
 
-const scenarios = { file, microphone, overlay, sample, refusal, keys };
+const scenarios = { file, microphone, overlay, sample, refusal, keys, correcting };
 const browser = await Chromium.start({ microphone: options.scenario === "refusal" ? undefined : wav, screenshots: options.screenshots });
 try {
   const report = await scenarios[options.scenario]();
