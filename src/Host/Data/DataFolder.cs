@@ -5,32 +5,36 @@ using Microsoft.Win32.SafeHandles;
 
 namespace AsrPlatform.Host.Data;
 
-/// <summary>The folder of one host process: the database and a WAV file a session.</summary>
+/// <summary>What is kept on disk: the database, a WAV file a session, and what learning keeps. One host, and verbs beside it or without one.</summary>
 /// <remarks>
 /// <code>
-/// asrplatform.db    sessions, captions, corrections (SQLite, WAL mode)
+/// asrplatform.db    sessions, captions, corrections, adapters (SQLite, WAL mode)
 /// audio/00000001.wav  PCM16 mono; named after the session's number in the database, never after anything that a client sent
 /// lock, lock.owner  held while a host runs; who holds it
 /// </code>
+/// Several processes may have it open, only one of them as the host; what one of them writes the others see (<see cref="DatabaseChanges"/>).
 /// Safe for concurrent calls.
 /// </remarks>
 internal sealed class DataFolder : IDisposable
 {
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    private readonly SafeFileHandle _lock;
+    private readonly SafeFileHandle? _lock; // null: beside the host
     private readonly bool _isTemporary;
 
-    private DataFolder(string directory, SafeFileHandle held, bool isTemporary)
+    private DataFolder(string directory, SafeFileHandle? held, TimeProvider time, bool isTemporary)
     {
         Directory = directory;
+        Time = time;
         _lock = held;
         _isTemporary = isTemporary;
         var database = Path.Combine(directory, "asrplatform.db");
         if (!File.Exists(database) && !OperatingSystem.IsWindows())
         {
-            // The folder may be one that others can look into; SQLite's log takes the mode of the database.
-            new FileStream(database, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }).Dispose();
+            // The folder may be one that others can look into; SQLite's log takes the mode of the database. Another process may make it just now.
+            new FileStream(
+                database,
+                new FileStreamOptions { Mode = FileMode.OpenOrCreate, Access = FileAccess.Write, Share = FileShare.ReadWrite | FileShare.Delete, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }).Dispose();
         }
 
         Database = Database.Open(database);
@@ -40,13 +44,21 @@ internal sealed class DataFolder : IDisposable
 
     public Database Database { get; }
 
+    /// <summary>The clock of what is written.</summary>
+    public TimeProvider Time { get; }
+
     /// <summary>Opens a data folder, makes it when missing, and holds it against other processes until disposed.</summary>
     /// <exception cref="AsrException">It is in use by another process, cannot be written, or its database is damaged or of a newer version.</exception>
-    public static DataFolder Open(string directory, TimeProvider time) => Open(Path.GetFullPath(directory), time, isTemporary: false);
+    public static DataFolder Open(string directory, TimeProvider time) => Open(Path.GetFullPath(directory), time, isHost: true);
+
+    /// <summary>Opens a data folder beside the host that may hold it, and makes it when missing: for verbs, and rounds of learning.</summary>
+    /// <remarks>Every write is a transaction, and what was read may have changed since: read again, in the transaction that builds on it.</remarks>
+    /// <exception cref="AsrException">It cannot be used, or its database is damaged or of a newer version.</exception>
+    public static DataFolder OpenBeside(string directory, TimeProvider time) => Open(Path.GetFullPath(directory), time, isHost: false);
 
     /// <summary>Opens a folder of its own, which is deleted when disposed.</summary>
     public static DataFolder OpenTemporary(TimeProvider time) =>
-        Open(System.IO.Directory.CreateTempSubdirectory("asrplatform-").FullName, time, isTemporary: true);
+        Open(System.IO.Directory.CreateTempSubdirectory("asrplatform-").FullName, time, isHost: true, isTemporary: true);
 
     /// <summary>The file of a session's audio.</summary>
     /// <param name="number">The session's number in the database.</param>
@@ -56,22 +68,22 @@ internal sealed class DataFolder : IDisposable
     public void Dispose()
     {
         Database.Dispose();
-        _lock.Dispose();
+        _lock?.Dispose();
         if (_isTemporary)
         {
             System.IO.Directory.Delete(Directory, recursive: true);
         }
     }
 
-    private static DataFolder Open(string directory, TimeProvider time, bool isTemporary)
+    private static DataFolder Open(string directory, TimeProvider time, bool isHost, bool isTemporary = false)
     {
         SafeFileHandle? held = null;
         try
         {
             Make(directory);
             Make(Path.Combine(directory, "audio"));
-            held = Lock(directory, time);
-            return new DataFolder(directory, held, isTemporary);
+            held = isHost ? Lock(directory, time) : null;
+            return new DataFolder(directory, held, time, isTemporary);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -43,10 +43,10 @@ internal sealed class Database : IDisposable
         {
             connection = new SqliteConnection(ConnectionString(file, SqliteOpenMode.ReadWriteCreate, pooling: false));
             connection.Open();
+            connection.Execute($"PRAGMA busy_timeout={1000 * BusySeconds}");
             connection.Execute("PRAGMA journal_mode=WAL");
             connection.Execute("PRAGMA synchronous=NORMAL");
             connection.Execute("PRAGMA secure_delete=ON");
-            connection.Execute($"PRAGMA busy_timeout={1000 * BusySeconds}");
             Migrations.Apply(connection, file);
             return new Database(file, connection);
         }
@@ -76,6 +76,24 @@ internal sealed class Database : IDisposable
         return request.Task;
     }
 
+    /// <summary>A number that is another one after another process has written; what this one writes does not change it.</summary>
+    /// <exception cref="AsrException">The database cannot be read, or is being closed.</exception>
+    public Task<long> VersionOfOthersAsync()
+    {
+        // On the writer's connection: it is the one whose own writes do not count.
+        var request = new Request<long>(static connection => (long)connection.Scalar("PRAGMA data_version")!) { Writes = false };
+        if (!_queue.Writer.TryWrite(request))
+        {
+            request.Fail(new AsrException("the host is shutting down: nothing more is kept"));
+        }
+
+        return request.Task;
+    }
+
+    /// <summary>Hands what was written so far to the disk itself, so that it outlasts a loss of power.</summary>
+    /// <exception cref="AsrException">The disk refuses.</exception>
+    public Task FlushAsync() => Task.Run(() => Checkpoint("PASSIVE"));
+
     /// <summary>Reads, on the caller's thread and in its own snapshot.</summary>
     /// <exception cref="AsrException">The database cannot be read.</exception>
     public T Read<T>(Func<SqliteConnection, T> read)
@@ -99,20 +117,7 @@ internal sealed class Database : IDisposable
     /// <summary>Brings the log's content into the database and empties the log, so that what was deleted before is in neither.</summary>
     /// <returns>False when somebody reads what the log holds: try again later.</returns>
     /// <exception cref="AsrException">The disk refuses.</exception>
-    public Task<bool> TruncateLogAsync() => Task.Run(() =>
-    {
-        try
-        {
-            using var connection = new SqliteConnection(ConnectionString(_file, SqliteOpenMode.ReadWrite, pooling: false));
-            connection.Open();
-            connection.Execute($"PRAGMA busy_timeout={1000 * BusySeconds}");
-            return (long)connection.Scalar("PRAGMA wal_checkpoint(TRUNCATE)")! == 0;
-        }
-        catch (SqliteException error)
-        {
-            throw Explain(error, _file);
-        }
-    });
+    public Task<bool> TruncateLogAsync() => Task.Run(() => Checkpoint("TRUNCATE"));
 
     /// <summary>Finishes what is queued, then closes.</summary>
     public void Dispose()
@@ -125,6 +130,22 @@ internal sealed class Database : IDisposable
         }
 
         _connection.Dispose();
+    }
+
+    /// <summary>Brings the log's content into the database; the log is flushed before. False when not all of it could be.</summary>
+    private bool Checkpoint(string mode)
+    {
+        try
+        {
+            using var connection = new SqliteConnection(ConnectionString(_file, SqliteOpenMode.ReadWrite, pooling: false));
+            connection.Open();
+            connection.Execute($"PRAGMA busy_timeout={1000 * BusySeconds}");
+            return (long)connection.Scalar($"PRAGMA wal_checkpoint({mode})")! == 0;
+        }
+        catch (SqliteException error)
+        {
+            throw Explain(error, _file);
+        }
     }
 
     private static long Length(string file) => new FileInfo(file) is { Exists: true } info ? info.Length : 0;
@@ -165,10 +186,17 @@ internal sealed class Database : IDisposable
             together.Clear();
             while (together.Count < MostTogether && reader.TryRead(out var request))
             {
-                together.Add(request);
+                if (request.Writes)
+                {
+                    together.Add(request);
+                }
+                else
+                {
+                    ReadAlone(request);
+                }
             }
 
-            if (together.Count == 1 || !TryWrite(together))
+            if (together.Count > 0 && (together.Count == 1 || !TryWrite(together)))
             {
                 foreach (var request in together)
                 {
@@ -219,8 +247,24 @@ internal sealed class Database : IDisposable
         }
     }
 
+    private void ReadAlone(Request request)
+    {
+        try
+        {
+            request.Run(_connection);
+            request.Succeed();
+        }
+        catch (SqliteException error)
+        {
+            request.Fail(Explain(error, _file));
+        }
+    }
+
     private abstract class Request
     {
+        /// <summary>Whether it needs a transaction.</summary>
+        public bool Writes { get; init; } = true;
+
         public abstract void Run(SqliteConnection connection);
 
         public abstract void Succeed();

@@ -145,18 +145,24 @@ internal static class Migrations
     /// <exception cref="AsrException">The database is of a newer version.</exception>
     public static void Apply(SqliteConnection connection, string file)
     {
-        var version = (int)(long)connection.Scalar("PRAGMA user_version")!;
-        if (version > Steps.Length)
+        while (Version() < Steps.Length)
         {
-            throw new AsrException($"{file} was written by a newer version of this program (schema {version}, this one knows {Steps.Length}): use that one");
+            // Another process may be doing the same: whoever comes second finds it done.
+            using var transaction = connection.BeginTransaction();
+            if (Version() is var version && version < Steps.Length)
+            {
+                connection.Execute(Steps[version]);
+                connection.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version={version + 1}"));
+                transaction.Commit();
+            }
         }
 
-        for (; version < Steps.Length; version++)
+        int Version()
         {
-            using var transaction = connection.BeginTransaction();
-            connection.Execute(Steps[version]);
-            connection.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version={version + 1}"));
-            transaction.Commit();
+            var version = (int)(long)connection.Scalar("PRAGMA user_version")!;
+            return version <= Steps.Length
+                ? version
+                : throw new AsrException($"{file} was written by a newer version of this program (schema {version}, this one knows {Steps.Length}): use that one");
         }
     }
 }

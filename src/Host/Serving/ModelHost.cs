@@ -87,6 +87,29 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
         return await _scheduler!.TranscribeAsync(audio, options, progress, cancellationToken);
     }
 
+    /// <summary>
+    /// Runs work on the recogniser's own thread when no stream is in need of it, as a file is transcribed: scoring, gates. Streams wait until
+    /// it ends, so that it should take less than a second; for more see the other overload, or split it into several calls.
+    /// </summary>
+    /// <param name="work">The work; must not keep the recogniser or anything of its engine.</param>
+    /// <param name="cancellationToken">Handed on to the work, joined with the host's end.</param>
+    /// <exception cref="AsrException">There is no recogniser.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled, or the host stops.</exception>
+    public Task<T> RunAsync<T>(Func<ISpeechRecognizer, CancellationToken, T> work, CancellationToken cancellationToken) =>
+        RunAsync((recognizer, _, either) => work(recognizer, either), cancellationToken);
+
+    /// <inheritdoc cref="RunAsync{T}(Func{ISpeechRecognizer, CancellationToken, T}, CancellationToken)"/>
+    /// <param name="work">
+    /// The work, which may be long: between two pieces of it (at least once a second) it calls the action, which decodes the streams that wait
+    /// and returns. It must not hold on to tensors of a forward pass meanwhile. It must not keep the recogniser.
+    /// </param>
+    /// <param name="cancellationToken">Handed on to the work, joined with the host's end.</param>
+    public async Task<T> RunAsync<T>(Func<ISpeechRecognizer, Action, CancellationToken, T> work, CancellationToken cancellationToken)
+    {
+        await ReadyAsync(cancellationToken);
+        return await _scheduler!.RunAsync(work, cancellationToken);
+    }
+
     public Task StartAsync(CancellationToken cancellationToken)
     {
         var settings = streaming ?? new StreamingSettings();

@@ -13,15 +13,16 @@ namespace AsrPlatform.Host.Serving;
 /// </remarks>
 internal sealed class RecognitionScheduler : IAsyncDisposable
 {
-    /// <summary>Batches of streams after which a file that waits gets its turn, and batches that are let in between two of its windows.</summary>
-    private const int BatchesBeforeFile = 8;
+    /// <summary>Batches of streams after which work that waits gets its turn, and batches that are let in between two of its pieces.</summary>
+    private const int BatchesBeforeWork = 8;
 
     private readonly RecognizerFactory _load;
     private readonly Func<ISpeechRecognizer, IStreamingEngine> _streaming;
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
     private readonly List<StreamRequest> _streams = [];
-    private readonly Queue<FileRequest> _files = [];
+    private readonly Queue<WorkRequest> _work = [];
+    private readonly Queue<WorkRequest> _errands = [];
     private readonly AutoResetEvent _wake = new(false);
     private readonly TaskCompletionSource<(RecognizerInfo, StreamingProfile)> _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -56,9 +57,41 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
         Action<TranscriptionProgress>? progress,
         CancellationToken cancellationToken)
     {
-        var request = new FileRequest(audio, options, progress, cancellationToken);
-        Enqueue(() => _files.Enqueue(request));
-        return request.Result.Task;
+        return RunAsync(
+            (recognizer, letStreamsIn, either) => recognizer.Transcribe(
+                audio,
+                options,
+                told =>
+                {
+                    progress?.Invoke(told);
+                    letStreamsIn();
+                },
+                either),
+            cancellationToken);
+    }
+
+    /// <summary>Runs work on the recogniser's thread when no stream is in need of it, as a file is transcribed.</summary>
+    /// <param name="work">
+    /// The work; must not keep the recogniser. What takes long calls the action between two pieces of it (where it holds nothing that
+    /// depends on the model's state): streams that wait are decoded then.
+    /// </param>
+    /// <param name="cancellationToken">Handed on to the work, joined with the end of the thread.</param>
+    /// <exception cref="OperationCanceledException">The token was cancelled, or the thread is being stopped.</exception>
+    public Task<T> RunAsync<T>(Func<ISpeechRecognizer, Action, CancellationToken, T> work, CancellationToken cancellationToken)
+    {
+        var request = new WorkRequest<T>(work, cancellationToken);
+        Enqueue(() => _work.Enqueue(request));
+        return request.Result;
+    }
+
+    /// <summary>Does something quick on the recogniser's thread before anything else that waits: between two batches, or two pieces of work.</summary>
+    /// <param name="errand">Must not keep the recogniser; may change which adapters it has, but not those in use.</param>
+    /// <exception cref="OperationCanceledException">The thread is being stopped.</exception>
+    public Task<T> RunSoonAsync<T>(Func<ISpeechRecognizer, T> errand)
+    {
+        var request = new WorkRequest<T>((recognizer, _, _) => errand(recognizer), CancellationToken.None);
+        Enqueue(() => _errands.Enqueue(request));
+        return request.Result;
     }
 
     /// <summary>Decodes what a stream wants when its turn comes.</summary>
@@ -125,9 +158,9 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
 
         Close();
         _streams.ForEach(request => request.Result.TrySetCanceled());
-        foreach (var request in _files)
+        foreach (var request in _errands.Concat(_work))
         {
-            request.Result.TrySetCanceled();
+            request.Cancel();
         }
 
         // Loading is the usual failure; after it only the recogniser's own Dispose can throw here.
@@ -146,20 +179,14 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
         while (!_stop.IsCancellationRequested)
         {
             var batches = 0;
-            while (batches < BatchesBeforeFile && ServeStreams(engine))
+            while (batches < BatchesBeforeWork && ServeStreams(recognizer, engine))
             {
                 batches++;
             }
 
-            FileRequest? file;
-            lock (_gate)
+            if (Dequeue(_work) is { } work)
             {
-                _files.TryDequeue(out file);
-            }
-
-            if (file is not null)
-            {
-                file.Run(recognizer, engine.CanInterleave ? () => LetStreamsIn(engine) : null, _stop.Token);
+                work.Run(recognizer, engine.CanInterleave ? () => LetStreamsIn(recognizer, engine) : static () => { }, _stop.Token);
             }
             else if (batches == 0)
             {
@@ -168,16 +195,29 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
         }
     }
 
-    private void LetStreamsIn(IStreamingEngine engine)
+    private WorkRequest? Dequeue(Queue<WorkRequest> queue)
     {
-        for (var i = 0; i < BatchesBeforeFile && ServeStreams(engine); i++)
+        lock (_gate)
+        {
+            return queue.TryDequeue(out var request) ? request : null;
+        }
+    }
+
+    private void LetStreamsIn(ISpeechRecognizer recognizer, IStreamingEngine engine)
+    {
+        for (var i = 0; i < BatchesBeforeWork && ServeStreams(recognizer, engine); i++)
         {
         }
     }
 
-    /// <summary>Decodes the most urgent stream, and with it those that are ready and of its shape; false when none is ready.</summary>
-    private bool ServeStreams(IStreamingEngine engine)
+    /// <summary>Does the errands that wait, then decodes the most urgent stream, and with it those that are ready and of its shape; false when none is ready.</summary>
+    private bool ServeStreams(ISpeechRecognizer recognizer, IStreamingEngine engine)
     {
+        while (!_stop.IsCancellationRequested && Dequeue(_errands) is { } errand)
+        {
+            errand.Run(recognizer, static () => { }, _stop.Token);
+        }
+
         if (_stop.IsCancellationRequested)
         {
             return false;
@@ -304,31 +344,38 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
         public TaskCompletionSource<StreamHypothesis?> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
-    private sealed class FileRequest(IAudioSource audio, TranscriptionOptions options, Action<TranscriptionProgress>? progress, CancellationToken cancellationToken)
+    private abstract class WorkRequest
     {
-        public TaskCompletionSource<TranscriptionResult> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        /// <summary>Does it, on the recogniser's thread; never throws.</summary>
+        public abstract void Run(ISpeechRecognizer recognizer, Action letStreamsIn, CancellationToken stop);
 
-        public void Run(ISpeechRecognizer recognizer, Action? betweenWindows, CancellationToken stop)
+        public abstract void Cancel();
+    }
+
+    private sealed class WorkRequest<T>(Func<ISpeechRecognizer, Action, CancellationToken, T> work, CancellationToken cancellationToken) : WorkRequest
+    {
+        private readonly TaskCompletionSource<T> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<T> Result => _result.Task;
+
+        public override void Run(ISpeechRecognizer recognizer, Action letStreamsIn, CancellationToken stop)
         {
             try
             {
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stop);
                 either.Token.ThrowIfCancellationRequested();
-                Action<TranscriptionProgress> between = told =>
-                {
-                    progress?.Invoke(told);
-                    betweenWindows?.Invoke();
-                };
-                Result.SetResult(recognizer.Transcribe(audio, options, progress is null && betweenWindows is null ? null : between, either.Token));
+                _result.SetResult(work(recognizer, letStreamsIn, either.Token));
             }
             catch (OperationCanceledException error)
             {
-                Result.SetCanceled(error.CancellationToken);
+                _result.SetCanceled(error.CancellationToken);
             }
             catch (Exception error)
             {
-                Result.SetException(error);
+                _result.SetException(error);
             }
         }
+
+        public override void Cancel() => _result.TrySetCanceled();
     }
 }

@@ -36,6 +36,23 @@ public sealed record WhisperDecoderInput : SpeechDecoderInput
     /// <summary>Encoder positions per second: 50 in Whisper. The timestamps of the vocabulary count them, from 0.</summary>
     public double PositionsPerSecond => Features.SampleRateHz / (2.0 * Features.HopLength);
 
+    /// <summary>Feature frames to encode so many samples with: the model's whole context, or one as short as the audio.</summary>
+    /// <param name="samples">Samples at <see cref="Features"/>' rate.</param>
+    /// <param name="stepSeconds">Short contexts are multiples of this, so that audio of about the same length shares a batch.</param>
+    /// <param name="isShort">Whether the context is short.</param>
+    public int ContextFrames(int samples, double stepSeconds, bool isShort)
+    {
+        var most = 2 * Model.Info.MaxSourcePositions;
+        if (!isShort)
+        {
+            return most;
+        }
+
+        var step = Math.Max(2, 2 * (int)Math.Round(stepSeconds * PositionsPerSecond));
+        var frames = (samples + LogMelExtractor.HalfWindow + Features.HopLength - 1) / Features.HopLength;
+        return Math.Min(most, (frames + step - 1) / step * step);
+    }
+
     /// <summary>The parts, where they are a Whisper checkpoint's.</summary>
     /// <param name="input">What a decoder was given.</param>
     /// <param name="algorithm">The decoder's name, for the error.</param>

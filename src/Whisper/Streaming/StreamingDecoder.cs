@@ -72,18 +72,7 @@ public sealed class StreamingDecoder
     public int MaximumForced => Math.Max(1, (_input.Model.Info.MaxTargetPositions / 2) - LeastNewTokens);
 
     /// <summary>Frames that a window of so many samples is encoded with: those of equal ones share a batch.</summary>
-    public int FramesOf(int samples)
-    {
-        var most = 2 * _input.Model.Info.MaxSourcePositions;
-        if (!_shortContext)
-        {
-            return most;
-        }
-
-        var step = Math.Max(2, 2 * (int)Math.Round(_options.ContextStepSeconds * _input.PositionsPerSecond));
-        var frames = (samples + Features.LogMelExtractor.HalfWindow + _input.Features.HopLength - 1) / _input.Features.HopLength;
-        return Math.Min(most, (frames + step - 1) / step * step);
-    }
+    public int FramesOf(int samples) => _input.ContextFrames(samples, _options.ContextStepSeconds, _shortContext);
 
     /// <summary>Decodes windows; those of the same <see cref="FramesOf"/> together.</summary>
     /// <param name="passes">The windows.</param>

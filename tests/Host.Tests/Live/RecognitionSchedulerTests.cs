@@ -150,6 +150,74 @@ public sealed class RecognitionSchedulerTests
     }
 
     [Fact]
+    public async Task Work_BesideStreams_RunsAfterThemAndLetsThemInBetweenItsPieces()
+    {
+        using var engine = new ScriptedEngine();
+        await using var scheduler = Start(engine);
+        Task<string> work = Task.FromResult("");
+        var live = Task.FromResult<StreamHypothesis?>(null);
+        await WhileBusyAsync(engine, scheduler, () =>
+        {
+            work = scheduler.RunAsync(
+                (recognizer, letStreamsIn, _) =>
+                {
+                    Assert.Same(engine, recognizer);
+                    var before = string.Join(' ', engine.Batches);
+                    live = scheduler.DecodeAsync(new Ticket("live", 0), Cancelled);
+                    letStreamsIn();
+                    return $"{before} | {string.Join(' ', engine.Batches)}";
+                },
+                Cancelled);
+            return [scheduler.DecodeAsync(new Ticket("first", 0), Cancelled)];
+        });
+        Assert.Equal("first | first live", await work);
+        Assert.NotNull(await live);
+    }
+
+    [Fact]
+    public async Task Work_ThatFailsOrIsCancelled_TellsItsCallerAlone()
+    {
+        using var engine = new ScriptedEngine();
+        await using var scheduler = Start(engine);
+        using var cancelled = new CancellationTokenSource();
+        Task<int> second = Task.FromResult(0);
+        await WhileBusyAsync(engine, scheduler, () =>
+        {
+            second = scheduler.RunAsync((_, _, _) => 2, cancelled.Token);
+            cancelled.Cancel();
+            return [];
+        });
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => scheduler.RunAsync<int>((_, _, _) => throw new InvalidOperationException("broke"), Cancelled));
+        Assert.Equal(3, await scheduler.RunAsync((_, _, _) => 3, Cancelled));
+    }
+
+    [Fact]
+    public async Task Errand_ComesBeforeStreamsThatWait_AndBetweenTheWindowsOfAFile()
+    {
+        using var engine = new ScriptedEngine();
+        await using var scheduler = Start(engine);
+        Task<int> errand = Task.FromResult(-1);
+        await WhileBusyAsync(engine, scheduler, () =>
+        {
+            var stream = scheduler.DecodeAsync(new Ticket("stream", 0), Cancelled);
+            errand = scheduler.RunSoonAsync(_ => engine.Batches.Count);
+            return [stream];
+        });
+        Assert.Equal(0, await errand);
+
+        engine.OnWindow = window =>
+        {
+            if (window == 1)
+            {
+                errand = scheduler.RunSoonAsync(_ => engine.Windows);
+            }
+        };
+        await scheduler.TranscribeAsync(new MemoryAudioSource(new float[16], 16000), new TranscriptionOptions(), Cancelled);
+        Assert.Equal(1, await errand);
+    }
+
+    [Fact]
     public async Task Dispose_WhileSomethingWaits_CancelsIt()
     {
         using var engine = new ScriptedEngine();
