@@ -7,7 +7,7 @@ const PAUSE_SECONDS = 2;
 const LONGEST_PARAGRAPH = 260;
 
 /** Confidence below which a word is doubtful, and below which it is a guess. */
-export const DOUBTFUL = 0.8;
+const DOUBTFUL = 0.8;
 const GUESS = 0.5;
 
 /** Languages that put no space between sentences. */
@@ -137,11 +137,14 @@ export class CaptionsView {
     return element ? this.utteranceOf(element) : undefined;
   }
 
-  /** Words that may be wrong, in the order of time: those that the model was not sure of. */
-  doubts(): Doubt[] {
+  /**
+   * Words that may be wrong, in the order of time.
+   * @param judged Words whose confidence is known better by now, by the sequence of their update.
+   */
+  doubts(judged: ReadonlyMap<number, Word[]>): Doubt[] {
     return [...this.list.querySelectorAll<HTMLElement>(".utterance")].flatMap((element) => {
       const utterance = this.utteranceOf(element);
-      return utterance ? doubtsOf(utterance) : [];
+      return utterance ? doubtsOf(utterance, judged) : [];
     });
   }
 
@@ -312,9 +315,9 @@ function isContinued(first: Segment, second: Segment): boolean {
 }
 
 /** Words of an utterance that may be wrong, in its order. */
-export function doubtsOf({ updates, starts }: Utterance): Doubt[] {
+function doubtsOf({ updates, starts }: Utterance, judged: ReadonlyMap<number, Word[]>): Doubt[] {
   return updates.flatMap((update, index) =>
-    placed(update).flatMap(({ word, at }) =>
+    placed(update.text, judged.get(update.sequence) ?? update.words).flatMap(({ word, at }) =>
       word.confidence < DOUBTFUL ? [{ segmentId: update.segmentId, text: word.text, at: starts[index]! + at, confidence: word.confidence }] : [],
     ),
   );
@@ -328,11 +331,11 @@ function placeOf({ updates, starts }: Utterance, clicked: Element | null): numbe
 }
 
 /** The words that can be found in the text, and where; none where one cannot. */
-function placed(update: CaptionUpdate): { word: Word; at: number }[] {
+function placed(text: string, words: readonly Word[]): { word: Word; at: number }[] {
   const found: { word: Word; at: number }[] = [];
   let from = 0;
-  for (const word of update.words) {
-    const at = word.text ? update.text.indexOf(word.text, from) : -1;
+  for (const word of words) {
+    const at = word.text ? text.indexOf(word.text, from) : -1;
     if (at < 0) return [];
     found.push({ word, at });
     from = at + word.text.length;
@@ -345,7 +348,7 @@ function placed(update: CaptionUpdate): { word: Word; at: number }[] {
 function words(update: CaptionUpdate): Node[] {
   const nodes: Node[] = [];
   let from = 0;
-  for (const { word, at } of placed(update)) {
+  for (const { word, at } of placed(update.text, update.words)) {
     const span = make("span", { class: "word", text: word.text, title: `${Math.round(100 * word.confidence)} % sure` });
     span.dataset["at"] = String(at);
     if (word.confidence < DOUBTFUL) span.classList.add(word.confidence < GUESS ? "guess" : "doubtful");

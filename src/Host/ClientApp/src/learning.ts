@@ -13,9 +13,9 @@ const LOSS_HEIGHT = 120;
 /** Clips that can be chosen to compare adapters by. */
 const CLIPS = 30;
 
-const PHASES: Record<string, string> = { data: "choosing what to learn from", training: "training", evaluating: "judging the result", paused: "paused: captions go first" };
+const PHASES: Record<NonNullable<TrainingJob["progress"]>["phase"], string> = { data: "choosing what to learn from", training: "training", evaluating: "judging the result", paused: "paused: captions go first" };
 const JOB_COLOURS: Record<TrainingJob["state"], string> = { queued: "waiting", running: "live", done: "ended", failed: "broken", cancelled: "ended" };
-const ADAPTER_COLOURS: Record<Adapter["state"], string> = { candidate: "waiting", provisional: "waiting", promoted: "live", rejected: "broken", "rolled-back": "ended" };
+const ADAPTER_COLOURS: Record<Adapter["state"], string> = { candidate: "waiting", provisional: "waiting", promoted: "ended", rejected: "broken", "rolled-back": "ended" };
 
 /** The learning loop as a person sees and steers it: rounds of training, versions of adapters, and what they make of a clip. */
 export class LearningView {
@@ -90,7 +90,7 @@ export class LearningView {
 
   private showTraining(training: TrainingState): void {
     const learn = element<HTMLButtonElement>("learn");
-    learn.hidden = !may("admin");
+    learn.hidden = !may("corrector");
     learn.disabled = !training.canLearn;
     const ready = training.ready === 1 ? "1 correction waits to be learned" : `${training.ready} corrections wait to be learned`;
     element("learn-why").textContent = training.canLearn || !training.why ? `${ready}.` : `${ready}. Not now: ${training.why}`;
@@ -113,15 +113,15 @@ export class LearningView {
     }
 
     const progress = job.progress;
-    element("learn-cancel").hidden = !may("admin");
-    element("round-phase").textContent = job.state === "queued" ? "waiting for its turn" : (PHASES[progress?.phase ?? "data"] ?? progress!.phase);
-    const isTraining = progress !== null && progress.maxSteps > 0 && progress.phase !== "data";
+    element("learn-cancel").hidden = !may("corrector");
+    element("round-phase").textContent = job.state === "queued" ? "waiting for its turn" : (PHASES[progress?.phase ?? "data"] ?? "");
+    const { phase, step, maxSteps, loss } = progress ?? { phase: "data", step: 0, maxSteps: 0, loss: null };
     const bar = element<HTMLProgressElement>("round-progress");
-    if (isTraining) bar.value = progress.phase === "evaluating" ? 1 : progress.step / progress.maxSteps;
+    if (maxSteps > 0) bar.value = step / maxSteps;
     else bar.removeAttribute("value");
-    const { step, loss } = progress ?? { step: 0, loss: null };
-    element("round-figures").textContent = isTraining ? `step ${step} of ${progress.maxSteps}${loss === null || loss === undefined ? "" : ` · loss ${loss.toFixed(3)}`}` : "";
-    if (progress?.phase === "training" && loss !== null && loss !== undefined && step > (this.losses.at(-1)?.[0] ?? -1)) {
+    const figures = [...(maxSteps === 0 ? [] : [phase === "evaluating" ? `${Math.round((100 * step) / maxSteps)} %` : `step ${step} of ${maxSteps}`]), ...(isNumber(loss) ? [`loss ${loss.toFixed(3)}`] : [])];
+    element("round-figures").textContent = figures.join(" · ");
+    if (phase === "training" && isNumber(loss) && step > (this.losses.at(-1)?.[0] ?? -1)) {
       this.losses.push([step, loss]);
       const figure = element("loss");
       figure.hidden = this.losses.length < 2;
@@ -137,7 +137,7 @@ export class LearningView {
   private jobRow(job: TrainingJob): HTMLElement {
     const outcome = job.outcome;
     const pill = make("span", { class: "pill", text: outcome?.decision ?? job.state });
-    pill.dataset["state"] = outcome ? ADAPTER_COLOURS[outcome.decision] : JOB_COLOURS[job.state];
+    pill.dataset["state"] = outcome?.decision === "promoted" ? "live" : outcome ? ADAPTER_COLOURS[outcome.decision] : JOB_COLOURS[job.state];
     const began = new Date(job.startedAt ?? job.createdAt);
     const seconds = outcome?.seconds ?? (job.startedAt && job.endedAt ? (Date.parse(job.endedAt) - Date.parse(job.startedAt)) / 1000 : null);
     const facts = [began.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }), job.trigger, ...(seconds === null ? [] : [`took ${clock(seconds)}`]), ...(outcome?.adapter ? [outcome.adapter] : [])];
@@ -200,12 +200,13 @@ export class LearningView {
 
   private adapterRow(adapter: Adapter): HTMLElement {
     const isActive = adapter.id === this.active;
-    const pill = make("span", { class: "pill", text: isActive ? (adapter.state === "provisional" ? "active, provisional" : "active") : adapter.state });
-    pill.dataset["state"] = isActive ? "live" : ADAPTER_COLOURS[adapter.state] === "live" ? "ended" : ADAPTER_COLOURS[adapter.state];
+    const pill = make("span", { class: "pill", text: isActive ? (adapter.state === "provisional" ? "active, on trial" : "active") : adapter.state });
+    pill.dataset["state"] = isActive ? "live" : ADAPTER_COLOURS[adapter.state];
     const facts = [
       new Date(adapter.createdAt).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }),
       adapter.corrections === 1 ? "1 correction" : `${adapter.corrections} corrections`,
       `from ${adapter.parent ?? "the base model"}`,
+      ...adapter.activeFor.filter((scope) => scope !== "all").map((scope) => `active for ${scope}`),
       ...change("held-out", adapter.metrics?.heldOutWerBefore, adapter.metrics?.heldOutWerAfter),
       ...change("anchor", adapter.metrics?.anchorWerBefore, adapter.metrics?.anchorWerAfter),
     ];

@@ -97,6 +97,8 @@ export interface Adapter {
   corrections: number;
   dataset: string | null;
   /** Error rates are fractions. */
+  /** `all`, `tenant:NAME`, `speaker:NAME`. */
+  activeFor: string[];
   metrics: Partial<Record<"heldOutWerBefore" | "heldOutWerAfter" | "anchorWerBefore" | "anchorWerAfter", number | null>> | null;
 }
 
@@ -120,6 +122,14 @@ export interface TrainingState {
   why: string | null;
   /** Corrections that wait to be learned. */
   ready: number;
+}
+
+/** A caption that is worth correcting, with its words' confidences as they are judged now. */
+export interface CorrectionSuggestion {
+  sessionId: string;
+  segmentId: number;
+  sequence: number;
+  words: Word[];
 }
 
 /** Event: another adapter makes everybody's captions; null is the base model. */

@@ -1,19 +1,26 @@
 import { ApiError, getJson, may } from "./api";
 import type { CaptionsView, Doubt, Utterance } from "./captions";
 import { element, make } from "./dom";
-import type { StoredCorrection } from "./protocol";
+import type { CorrectionSuggestion, StoredCorrection, Word } from "./protocol";
 
 /** The list holds no more: who has corrected these asks for more. */
 const LONGEST_LIST = 30;
 const DELAY_MS = 400;
+const JUDGED_PERIOD_MS = 5000;
+const SUGGESTIONS = 100;
 const CORRECTIONS = 500;
 
 /** What is worth correcting in the session that is shown, and who has corrected what. */
 export class Suggestions {
   private timer = 0;
   private authorsTimer = 0;
+  private judgedTimer = 0;
   private isRefused = false;
+  private isUnjudged = false;
   private found: Doubt[] = [];
+
+  /** What the host thinks of words, by the sequence of their update; until it is asked, what the update said counts. */
+  private judged: ReadonlyMap<number, Word[]> = new Map();
 
   constructor(
     private readonly view: CaptionsView,
@@ -30,9 +37,16 @@ export class Suggestions {
   changed(): void {
     this.timer ||= window.setTimeout(() => {
       this.timer = 0;
-      this.found = this.view.doubts().sort((a, b) => a.confidence - b.confidence);
+      this.found = this.view.doubts(this.judged).sort((a, b) => a.confidence - b.confidence);
       this.show();
     }, DELAY_MS);
+    if (!may("corrector") || this.isUnjudged) return;
+    this.judgedTimer ||= window.setTimeout(() => {
+      this.judgedTimer = 0;
+      this.askForConfidence().catch((error: unknown) => {
+        if (error instanceof ApiError) this.isUnjudged = error.status === 403 || error.status === 404;
+      });
+    }, JUDGED_PERIOD_MS);
   }
 
   /** Call when a correction came. */
@@ -45,6 +59,17 @@ export class Suggestions {
         if (error instanceof ApiError) this.isRefused = error.status === 403 || error.status === 404;
       });
     }, DELAY_MS);
+  }
+
+  /** The confidences of a live caption are those of its time; what people corrected since may have shown which of them are good. */
+  private async askForConfidence(): Promise<void> {
+    const id = this.sessionId();
+    if (!id) return;
+    const { items } = await getJson<{ items: CorrectionSuggestion[] }>(`api/corrections/suggestions?session=${encodeURIComponent(id)}&limit=${SUGGESTIONS}`);
+    if (id !== this.sessionId()) return;
+    this.judged = new Map(items.map((item) => [item.sequence, item.words]));
+    this.found = this.view.doubts(this.judged).sort((a, b) => a.confidence - b.confidence);
+    this.show();
   }
 
   private async askForAuthors(): Promise<void> {
