@@ -12,6 +12,7 @@ internal static class ApiEndpoints
         app.MapGet("/health/live", () => Results.Json(new { status = "live" })).AllowAnyone();
         app.MapGet("/health/ready", Ready).AllowAnyone();
         app.MapSessions();
+        app.MapAdapters();
         app.MapGet("/api/plugins", (PluginCatalog plugins) => plugins.Statuses).RequireRole(Role.Viewer);
         app.MapFallback("/api/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}.")).RequireRole(Role.Viewer);
     }

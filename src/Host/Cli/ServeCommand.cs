@@ -66,9 +66,9 @@ internal static class ServeCommand
 
             var builder = HostApplication.CreateBuilder(settings, dataDirectory, parsed.GetValue(configuration));
             https.Apply(parsed, builder, dataDirectory, TimeProvider.System);
-            var request = model.Read(parsed);
+            var (request, served) = model.ReadServed(parsed);
             await using var plugins = model.Plugins.Load(parsed, builder.Configuration);
-            var app = HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken));
+            var app = HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken), served);
             if (parsed.GetValue(printSettings))
             {
                 await using (app)

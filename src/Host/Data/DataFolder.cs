@@ -17,6 +17,7 @@ namespace AsrPlatform.Host.Data;
 /// </remarks>
 internal sealed class DataFolder : IDisposable
 {
+    private const string DatabaseFile = "asrplatform.db";
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     private readonly SafeFileHandle? _lock; // null: beside the host
@@ -28,7 +29,7 @@ internal sealed class DataFolder : IDisposable
         Time = time;
         _lock = held;
         _isTemporary = isTemporary;
-        var database = Path.Combine(directory, "asrplatform.db");
+        var database = Path.Combine(directory, DatabaseFile);
         if (!File.Exists(database) && !OperatingSystem.IsWindows())
         {
             // The folder may be one that others can look into; SQLite's log takes the mode of the database. Another process may make it just now.
@@ -55,6 +56,9 @@ internal sealed class DataFolder : IDisposable
     /// <remarks>Every write is a transaction, and what was read may have changed since: read again, in the transaction that builds on it.</remarks>
     /// <exception cref="AsrException">It cannot be used, or its database is damaged or of a newer version.</exception>
     public static DataFolder OpenBeside(string directory, TimeProvider time) => Open(Path.GetFullPath(directory), time, isHost: false);
+
+    /// <summary>Whether a folder is a data folder already: opening would make one of it.</summary>
+    public static bool Exists(string directory) => File.Exists(Path.Combine(directory, DatabaseFile));
 
     /// <summary>Opens a folder of its own, which is deleted when disposed.</summary>
     public static DataFolder OpenTemporary(TimeProvider time) =>

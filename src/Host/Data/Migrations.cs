@@ -94,6 +94,9 @@ internal static class Migrations
         CREATE INDEX correction_state ON correction (state, number);
         CREATE INDEX correction_clip ON correction (clip);
 
+        -- What an adapter said, the newest sessions last.
+        CREATE INDEX caption_adapter ON caption (adapter_version, session);
+
         -- Versions of adapters, a folder adapters/<id> each.
         CREATE TABLE adapter (
             number INTEGER PRIMARY KEY AUTOINCREMENT,

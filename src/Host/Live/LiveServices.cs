@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
@@ -27,9 +28,11 @@ internal static class LiveServices
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());
         services.AddSingleton<ModelHost>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelHost>());
+        services.AddAdapters();
         services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
+        services.AddHostedService<AdapterEvents>();
 
         services.AddOptions<HubOptions>().Configure<IOptions<LimitOptions>>(static (hub, limits) => hub.MaximumReceiveMessageSize = limits.Value.HubMessageBytes);
         services

@@ -7,6 +7,7 @@ using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Streaming;
 
@@ -49,6 +50,7 @@ internal sealed class LiveSession : IAsyncDisposable
     private readonly CaptionLog _log;
     private readonly ModelHost _model;
     private readonly RecognizerInfo _recognizer;
+    private readonly SessionAdapter _adapter;
     private string _adapterVersion; // of the newest decoding; whatever is published comes from it
     private readonly LiveOptions _options;
     private readonly LiveMetrics _metrics;
@@ -83,6 +85,9 @@ internal sealed class LiveSession : IAsyncDisposable
     /// <summary>When audio came: the window's end after each chunk. Under <see cref="_gate"/>.</summary>
     private readonly Queue<(long End, long Timestamp)> _arrivals = [];
 
+    /// <summary>Where the window at hand begins; the recogniser's thread's.</summary>
+    private long _windowStart = -1;
+
     // Of the segment that is open: touched by the pump alone.
     private long _segmentId = 1;
     private long? _segmentStart; // where the one before it ended, within an utterance
@@ -94,6 +99,7 @@ internal sealed class LiveSession : IAsyncDisposable
     /// <param name="recognizer">The recogniser that <paramref name="model"/> has ready.</param>
     /// <param name="model">Where audio is decoded; outlives the session.</param>
     /// <param name="window">Cuts the audio; the session's from now on.</param>
+    /// <param name="adapter">What its windows are decoded with; the session's from now on.</param>
     /// <param name="journal">Keeps what is acknowledged and shown; outlives the session.</param>
     /// <param name="options">Limits and intervals.</param>
     /// <param name="metrics">What is counted.</param>
@@ -105,6 +111,7 @@ internal sealed class LiveSession : IAsyncDisposable
         RecognizerInfo recognizer,
         ModelHost model,
         SpeechWindow window,
+        SessionAdapter adapter,
         ISessionJournal journal,
         LiveOptions options,
         LiveMetrics metrics,
@@ -114,9 +121,15 @@ internal sealed class LiveSession : IAsyncDisposable
         Id = id;
         Settings = settings;
         _recognizer = recognizer;
-        _adapterVersion = recognizer.AdapterVersion;
+        _adapterVersion = adapter.Current switch
+        {
+            null => recognizer.AdapterVersion,
+            "none" => AdapterRegistry.Base,
+            var name => name,
+        };
         _model = model;
         _window = window;
+        _adapter = adapter;
         _options = options;
         _metrics = metrics;
         _time = time;
@@ -811,6 +824,7 @@ internal sealed class LiveSession : IAsyncDisposable
         }
 
         await _stallTimer.DisposeAsync();
+        _adapter.Dispose();
         lock (_gate)
         {
             _state = error is null ? SessionState.Ended : SessionState.Failed;
@@ -1022,6 +1036,12 @@ internal sealed class LiveSession : IAsyncDisposable
                     request = session._window.Next(session._flush, session._stalled) ?? request;
                 }
 
+                if (request.Start != session._windowStart)
+                {
+                    session._windowStart = request.Start;
+                    session._adapter.Advance();
+                }
+
                 // The audio is copied: senders go on filling the window while the recogniser reads.
                 Request = request;
                 var count = (int)(request.End - request.Start);
@@ -1034,7 +1054,7 @@ internal sealed class LiveSession : IAsyncDisposable
                     Previous = session._stream.Previous,
                     Language = session.Settings.Language ?? session._stream.Language,
                     Task = session.Settings.Task,
-                    Adapter = session.Settings.Adapter,
+                    Adapter = session._adapter.Current,
                     Prompt = session.Settings.Prompt,
                     IsFinal = request.Reason is DecodeReason.Complete or DecodeReason.Full,
                 };

@@ -6,6 +6,7 @@ using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.Options;
 
@@ -44,6 +45,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     private readonly LiveMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<LiveSession> _logger;
+    private readonly ISessionAdapters? _adapters;
     private readonly CancellationTokenSource _closing = new();
     private Task _restoring = Task.CompletedTask;
     private Task _retention = Task.CompletedTask;
@@ -58,9 +60,11 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         IOptions<LiveOptions> options,
         LiveMetrics metrics,
         TimeProvider time,
-        ILogger<LiveSession> logger)
+        ILogger<LiveSession> logger,
+        ISessionAdapters? adapters = null)
     {
         _model = model;
+        _adapters = adapters;
         _detectors = detectors;
         _archive = archive;
         _options = options.Value;
@@ -85,7 +89,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">It cannot be started; the message says why.</exception>
     public async Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken)
     {
-        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter, request.Prompt);
+        var settings = new SessionSettings(
+            request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter, request.Prompt, request.Tenant, request.Speaker);
         if (request.SessionId is { } id)
         {
             RequireId(id);
@@ -126,9 +131,21 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             }
 
             // One that could not go on when the host started may now.
-            return record is null
-                ? Open(await _archive.CreateAsync(id, settings), recognizer).Position
-                : Resume(Open(_archive.Reopen(record), recognizer), settings);
+            if (record is not null)
+            {
+                return Resume(await ReopenAsync(record, recognizer, cancellationToken), settings);
+            }
+
+            var adapter = await AdapterOfAsync(settings, cancellationToken);
+            try
+            {
+                return Open(await _archive.CreateAsync(id, settings), recognizer, adapter).Position;
+            }
+            catch
+            {
+                adapter.Dispose();
+                throw;
+            }
         }
         finally
         {
@@ -477,7 +494,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             {
                 try
                 {
-                    var position = Open(_archive.Reopen(record), recognizer).Position;
+                    var position = (await ReopenAsync(record, recognizer, _closing.Token)).Position;
                     _logger.LogInformation("Session {Session} goes on at sample {Sample}", record.Id, position.AcknowledgedSamples);
                 }
                 catch (Exception error)
@@ -492,8 +509,42 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         }
     }
 
+    /// <summary>Goes on with a session; where its adapter is gone, with whatever is active.</summary>
+    private async Task<LiveSession> ReopenAsync(SessionRecord record, RecognizerInfo recognizer, CancellationToken cancellationToken)
+    {
+        SessionAdapter adapter;
+        try
+        {
+            adapter = await AdapterOfAsync(record.Settings, cancellationToken);
+        }
+        catch (AsrException error)
+        {
+            _logger.LogWarning("Session {Session} goes on without its adapter: {Reason}", record.Id, error.Message);
+            adapter = await AdapterOfAsync(record.Settings with { Adapter = null }, cancellationToken);
+        }
+
+        try
+        {
+            return Open(_archive.Reopen(record), recognizer, adapter);
+        }
+        catch
+        {
+            adapter.Dispose();
+            throw;
+        }
+    }
+
+    private async Task<SessionAdapter> AdapterOfAsync(SessionSettings settings, CancellationToken cancellationToken) => _adapters is not null
+        ? await _adapters.OpenAsync(settings.Adapter, settings.Tenant, settings.Speaker, cancellationToken)
+        : new SessionAdapter(settings.Adapter switch
+        {
+            null or "active" => _model.Adapters.LeaseDefault(),
+            "none" => AdapterLease.None,
+            var name => _model.Adapters.TryLease(name) ?? throw new AsrException($"there is no adapter '{Shown(name)}'"),
+        });
+
     /// <summary>Puts a session to work.</summary>
-    private LiveSession Open(SessionRecorder recorder, RecognizerInfo recognizer)
+    private LiveSession Open(SessionRecorder recorder, RecognizerInfo recognizer, SessionAdapter adapter)
     {
         lock (_gate)
         {
@@ -501,7 +552,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             {
                 RequireOpen();
                 var window = new SpeechWindow(_options, recognizer.SampleRateHz, _detectors(recognizer.SampleRateHz));
-                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, recorder, _options, _metrics, _time, _logger);
+                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, adapter, recorder, _options, _metrics, _time, _logger);
                 var entry = new Entry(session, recorder);
                 _live.Add(session.Id, entry);
                 entry.Left = Task.Run(() => LeaveAsync(entry));
@@ -629,10 +680,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             throw new AsrException($"a prompt may have {LongestPrompt} characters at most");
         }
 
-        if (request.Adapter is not (null or "active" or "none") && !recognizer.Adapters.Contains(request.Adapter, StringComparer.Ordinal))
-        {
-            throw new AsrException($"there is no adapter '{Shown(request.Adapter)}'");
-        }
+        AdapterScope.RequireName("tenant", request.Tenant);
+        AdapterScope.RequireName("speaker", request.Speaker);
     }
 
     /// <summary>What a client sent, short enough for a message.</summary>

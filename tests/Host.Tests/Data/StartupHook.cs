@@ -1,4 +1,5 @@
 using AsrPlatform.Host.Tests.Data;
+using AsrPlatform.Host.Tests.Learning.Registry;
 
 /// <summary>The runtime calls this before the program (DOTNET_STARTUP_HOOKS): the test program becomes the host that a test kills.</summary>
 #pragma warning disable CA1050 // The runtime looks for this name in no namespace.
@@ -11,6 +12,11 @@ internal static class StartupHook
         {
             KilledHost.RunAsync(arguments).GetAwaiter().GetResult();
             Environment.Exit(0);
+        }
+
+        if (Environment.GetEnvironmentVariable(AdapterKillTests.Variable) is { } folder)
+        {
+            AdapterKillTests.RunAsync(folder).GetAwaiter().GetResult();
         }
     }
 }

@@ -78,6 +78,18 @@ public sealed class AccessTests
     }
 
     [Fact]
+    public async Task Key_OfATenant_StartsSessionsOfThatTenantAlone()
+    {
+        await using var host = await SecureHost.StartAsync();
+        var key = (await host.Keys.CreateAsync(Role.Speaker, "ward", lifetime: null, Cancelled, "clinic")).Secret;
+        await using var client = await host.ConnectAsync(key);
+        var id = (await client.StartSessionAsync(new StartSessionRequest { Speaker = "anna" }, Cancelled)).SessionId;
+        Assert.Equal(("clinic", "anna"), (host.Sessions.Get(id).Settings.Tenant, host.Sessions.Get(id).Settings.Speaker));
+        var error = await Assert.ThrowsAsync<AsrException>(() => client.StartSessionAsync(new StartSessionRequest { Tenant = "other" }, Cancelled));
+        Assert.Equal("the API key is another tenant's: leave the tenant out, or use a key of its own", error.Message);
+    }
+
+    [Fact]
     public async Task Health_WithoutAKey_TellsOfNothingElse()
     {
         await using var host = await SecureHost.StartAsync();

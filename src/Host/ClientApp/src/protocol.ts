@@ -29,6 +29,8 @@ export interface StartSessionRequest {
   language?: string;
   task?: "transcribe" | "translate";
   adapter?: string;
+  tenant?: string;
+  speaker?: string;
   prompt?: string;
 }
 
