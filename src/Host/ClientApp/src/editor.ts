@@ -16,8 +16,10 @@ export interface EditorOptions {
   audible(): { sessionId: string; sampleRateHz: number } | null;
   /** Whether playing would be heard by a microphone that is captioned. */
   isListening(): boolean;
-  /** Words that may be wrong, the surest to be wrong first. */
+  /** Words that may be wrong, the least sure first. */
   doubts(): Doubt[];
+  /** Told when it has opened or closed. */
+  moved(): void;
 }
 
 /** Corrects an utterance in its place, one at a time: Enter saves, Escape leaves it as it was, Tab goes to the next word that may be wrong. */
@@ -81,6 +83,7 @@ export class Editor {
       form.remove();
       this.view.hide([]);
       this.view.focus(ids[0]!);
+      this.options.moved();
     };
     const grow = (): void => {
       input.style.height = "auto";
@@ -159,6 +162,7 @@ export class Editor {
     else input.setSelectionRange(input.value.length, input.value.length);
     while (inOrder[next] && inOrder[next]!.at <= input.selectionStart) next++;
     grow();
+    this.options.moved();
     form.scrollIntoView({ block: "nearest" });
     if (!play.hidden && !this.options.isListening()) void listen();
   }

@@ -58,6 +58,7 @@ const editor = new Editor(view, {
   audible: () => (live?.sessionId && may("corrector") ? { sessionId: live.sessionId, sampleRateHz: view.sampleRateHz } : null),
   isListening: () => running !== null,
   doubts: () => suggestions.doubts,
+  moved: () => scroller.changed(),
 });
 
 scroller.isHeld = () => editor.isOpen;

@@ -40,6 +40,6 @@ export class Scroller {
 
   private show(): void {
     this.pause.setAttribute("aria-pressed", String(this.isPaused));
-    this.newest.hidden = !this.isAway;
+    this.newest.hidden = !this.isAway || this.isHeld();
   }
 }
