@@ -13,6 +13,8 @@ internal static class ApiEndpoints
         app.MapGet("/health/ready", Ready).AllowAnyone();
         app.MapSessions();
         app.MapAdapters();
+        app.MapConfidence();
+        app.MapCorrections();
         app.MapGet("/api/plugins", (PluginCatalog plugins) => plugins.Statuses).RequireRole(Role.Viewer);
         app.MapFallback("/api/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}.")).RequireRole(Role.Viewer);
     }

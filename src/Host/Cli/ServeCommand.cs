@@ -146,7 +146,7 @@ internal static class ServeCommand
 
     /// <summary>
     /// Finishes the sessions and stops the server, in a bounded time: speakers' last words reach their viewers before the connections are
-    /// closed, and what is not decoded within <see cref="LiveOptions.ShutdownTimeout"/> is given up.
+    /// closed, and what is not decoded within <see cref="LiveOptions.ShutdownTimeout"/> is left to the next host over the data folder.
     /// </summary>
     internal static async Task StopAsync(WebApplication app)
     {
@@ -157,7 +157,7 @@ internal static class ServeCommand
         var unfinished = sessions.Sessions.Count(session => session.State is SessionState.Active or SessionState.Ending);
         if (unfinished > 0)
         {
-            app.Logger.LogWarning("{Sessions} sessions were not finished within Live:ShutdownTimeout: their last words are lost", unfinished);
+            app.Logger.LogWarning("{Sessions} sessions were not finished within Live:ShutdownTimeout: what they acknowledged is kept, and captioned when a host is started over this data folder again", unfinished);
         }
 
         using var grace = new CancellationTokenSource(StopGrace);

@@ -28,6 +28,12 @@ internal sealed record StartSessionRequest
 
     /// <summary>Text that the model is told precedes the audio, such as names that will be said; at most 4000 characters.</summary>
     public string? Prompt { get; init; }
+
+    /// <summary>Words and names that may be said: where the audio sounds like one, it is preferred; at most 200 of 100 characters.</summary>
+    public IReadOnlyList<string>? Hotwords { get; init; }
+
+    /// <summary>Whether words of corrections are preferred in the same way, before anything is trained on them; left out: yes.</summary>
+    public bool? Memory { get; init; }
 }
 
 /// <summary>Where a session stands: what a sender and a viewer resume from.</summary>
@@ -98,5 +104,15 @@ internal sealed record SessionDescription
 /// <param name="Prompt">Text that the model is told precedes the audio; null for none.</param>
 /// <param name="Tenant">Whose it is; null when that is not said.</param>
 /// <param name="Speaker">Who speaks; null when that is not said.</param>
+/// <param name="Hotwords">Words and names that may be said; null for none.</param>
+/// <param name="Memory">Whether words of corrections are preferred.</param>
 internal sealed record SessionSettings(
-    int SampleRateHz, string? Language, TranscriptionTask Task, string? Adapter = null, string? Prompt = null, string? Tenant = null, string? Speaker = null);
+    int SampleRateHz,
+    string? Language,
+    TranscriptionTask Task,
+    string? Adapter = null,
+    string? Prompt = null,
+    string? Tenant = null,
+    string? Speaker = null,
+    IReadOnlyList<string>? Hotwords = null,
+    bool Memory = true);

@@ -7,6 +7,8 @@ using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
+using AsrPlatform.Host.Learning.Corrections;
+using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Streaming;
@@ -105,6 +107,7 @@ internal sealed class LiveSession : IAsyncDisposable
     /// <param name="metrics">What is counted.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">Told what ends the session.</param>
+    /// <param name="memory">The words that it prefers, disposed by the caller when the session is over; null for none.</param>
     public LiveSession(
         string id,
         SessionSettings settings,
@@ -116,8 +119,10 @@ internal sealed class LiveSession : IAsyncDisposable
         LiveOptions options,
         LiveMetrics metrics,
         TimeProvider time,
-        ILogger logger)
+        ILogger logger,
+        SessionMemory? memory = null)
     {
+        Memory = memory;
         Id = id;
         Settings = settings;
         _recognizer = recognizer;
@@ -171,6 +176,9 @@ internal sealed class LiveSession : IAsyncDisposable
     public string Id { get; }
 
     public SessionSettings Settings { get; }
+
+    /// <summary>The words that it prefers; null for none.</summary>
+    public SessionMemory? Memory { get; }
 
     public DateTimeOffset StartedAt { get; }
 
@@ -431,6 +439,35 @@ internal sealed class LiveSession : IAsyncDisposable
             }
 
             return update;
+        }
+        finally
+        {
+            _correcting.Release();
+        }
+    }
+
+    /// <summary>Deletes corrections of the session, and shows the texts before them.</summary>
+    /// <param name="delete">Deletes them where they are kept; not called when the session is over.</param>
+    /// <returns>Whether they are deleted; false when the session is over and shows nothing more.</returns>
+    /// <exception cref="AsrException">They cannot be deleted, or what is shown cannot be kept.</exception>
+    public async Task<bool> WithdrawAsync(Func<Task<IReadOnlyList<CaptionWithdrawal>>> delete)
+    {
+        await _correcting.WaitAsync();
+        try
+        {
+            if (_log.IsComplete)
+            {
+                return false;
+            }
+
+            // What waits to be kept must be kept first: it is looked for there.
+            await _log.FlushAsync();
+            foreach (var withdrawal in await delete())
+            {
+                await _log.WithdrawAsync(withdrawal);
+            }
+
+            return true;
         }
         finally
         {
@@ -875,6 +912,8 @@ internal sealed class LiveSession : IAsyncDisposable
                 Finish(hypothesis, request);
                 break;
         }
+
+        Memory?.Heard(_adapterVersion, "");
     }
 
     /// <summary>Commits what a step settles, shows the rest, and cuts a window that has grown long.</summary>
@@ -952,7 +991,9 @@ internal sealed class LiveSession : IAsyncDisposable
 
     private void Commit(IReadOnlyList<StreamWord> words, string? language, long start, long end)
     {
-        Publish(CaptionState.Committed, TextOf(words), words, language, _segmentStart ?? start, end);
+        var text = TextOf(words);
+        Publish(CaptionState.Committed, text, words, language, _segmentStart ?? start, end);
+        Memory?.Heard(_adapterVersion, text);
         _segmentId++;
         _segmentStart = end;
         _shownText = null;
@@ -984,7 +1025,7 @@ internal sealed class LiveSession : IAsyncDisposable
             Revision = 0,
             State = state,
             Text = text,
-            Words = [.. words.Where(word => !word.IsPhrase).Select(word => new CaptionWord(word.Text.Trim(), before + word.Start, before + word.End, word.Confidence))],
+            Words = [.. words.Where(word => !word.IsPhrase).Select(word => _model.Confidence.Calibrate(new CaptionWord(word.Text.Trim(), before + word.Start, before + word.End, word.Confidence), _adapterVersion))],
             Language = language ?? Settings.Language,
             AdapterVersion = _adapterVersion,
             StartSample = SessionSample(start),
@@ -1056,6 +1097,7 @@ internal sealed class LiveSession : IAsyncDisposable
                     Task = session.Settings.Task,
                     Adapter = session._adapter.Current,
                     Prompt = session.Settings.Prompt,
+                    Bias = session.Memory?.Current,
                     IsFinal = request.Reason is DecodeReason.Complete or DecodeReason.Full,
                 };
             }

@@ -6,6 +6,8 @@ using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Corrections;
+using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.Options;
@@ -46,6 +48,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<LiveSession> _logger;
     private readonly ISessionAdapters? _adapters;
+    private readonly VocabularyStore? _vocabulary;
     private readonly CancellationTokenSource _closing = new();
     private Task _restoring = Task.CompletedTask;
     private Task _retention = Task.CompletedTask;
@@ -61,7 +64,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         LiveMetrics metrics,
         TimeProvider time,
         ILogger<LiveSession> logger,
-        ISessionAdapters? adapters = null)
+        ISessionAdapters? adapters = null,
+        VocabularyStore? vocabulary = null)
     {
         _model = model;
         _adapters = adapters;
@@ -71,6 +75,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         _metrics = metrics;
         _time = time;
         _logger = logger;
+        _vocabulary = vocabulary;
     }
 
     /// <summary>The sessions in memory, the oldest first.</summary>
@@ -90,7 +95,15 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     public async Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken)
     {
         var settings = new SessionSettings(
-            request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter, request.Prompt, request.Tenant, request.Speaker);
+            request.SampleRateHz,
+            request.Language,
+            ParseTask(request.Task),
+            request.Adapter,
+            request.Prompt,
+            request.Tenant,
+            request.Speaker,
+            Hotwords.Check(request.Hotwords),
+            request.Memory ?? true);
         if (request.SessionId is { } id)
         {
             RequireId(id);
@@ -102,6 +115,11 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
 
         var recognizer = await _model.ReadyAsync(cancellationToken);
         RequireUsable(request, recognizer);
+        if (request.Prompt is { Length: > 0 } prompt)
+        {
+            _model.Streaming.RequirePrompt?.Invoke(prompt);
+        }
+
         await _restoring.WaitAsync(cancellationToken);
 
         // One at a time: the session is in the database before it is in memory.
@@ -326,44 +344,91 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         return true;
     }
 
-    /// <summary>Shows and keeps a person's text in place of a committed caption. The same correction twice is one.</summary>
+    /// <summary>
+    /// Shows and keeps a person's text in place of a committed caption, and the audio of its utterance as a clip. The same correction twice is one.
+    /// </summary>
     /// <exception cref="AsrException">There is no such session or segment, the segment is not committed, or the correction is malformed or cannot be kept.</exception>
     public async Task<CaptionUpdate> CorrectAsync(Correction correction)
+    {
+        var update = await KeepAsync(correction);
+
+        // Its words count for the next utterance of every session.
+        _vocabulary?.Refresh();
+        return update;
+    }
+
+    private async Task<CaptionUpdate> KeepAsync(Correction correction)
     {
         CorrectionRules.Require(correction);
         await _restoring;
         while (true)
         {
-            Entry? entry;
-
-            // A session that goes on just now gives sequences of its own: not before it has seen this one.
-            await _starting.WaitAsync();
-            try
+            var (update, number, entry) = await CorrectOnceAsync(correction);
+            if (update is not null)
             {
-                lock (_gate)
-                {
-                    entry = _live.GetValueOrDefault(correction.SessionId ?? "");
-                }
-
-                if (entry is null)
-                {
-                    var stored = _archive.Find(correction.SessionId ?? "") ?? throw Missing(correction.SessionId);
-                    return await _archive.CorrectAsync(stored, correction, _options.MaximumCorrections);
-                }
-            }
-            finally
-            {
-                _starting.Release();
-            }
-
-            var record = entry.Recorder.Record;
-            if (await entry.Session.CorrectAsync(correction, () => (_archive.Corrected(record, correction.Id), _archive.CorrectionsOf(record))) is { } update)
-            {
+                await _archive.Corrections.CutAsync(number, correction.Id);
                 return update;
             }
 
-            await entry.Left;
+            await entry!.Left;
         }
+    }
+
+    /// <summary>
+    /// Deletes corrections for good: rows, clips, text, also in captions, which show the text before them again. Adapters that were trained
+    /// on them are marked.
+    /// </summary>
+    /// <param name="numbers">Which; those that are not there are passed over.</param>
+    /// <param name="reason">Why, for the adapters' cards, such as <c>it was deleted</c>.</param>
+    /// <returns>How many were deleted.</returns>
+    /// <exception cref="AsrException">Something cannot be deleted.</exception>
+    public async Task<int> DeleteCorrectionsAsync(IReadOnlyCollection<long> numbers, string reason)
+    {
+        await _restoring;
+        var count = 0;
+        foreach (var session in numbers.Select(_archive.Corrections.Find).OfType<StoredCorrection>().GroupBy(correction => correction.SessionId).ToList())
+        {
+            long[] some = [.. session.Select(correction => correction.Number)];
+            while (true)
+            {
+                Entry? entry;
+
+                // As a correction: a session that goes on just now must have seen this.
+                await _starting.WaitAsync();
+                try
+                {
+                    lock (_gate)
+                    {
+                        entry = _live.GetValueOrDefault(session.Key ?? "");
+                    }
+
+                    if (entry is null)
+                    {
+                        count += (await _archive.DeleteCorrectionsAsync(some, reason, show: true)).Count;
+                        break;
+                    }
+                }
+                finally
+                {
+                    _starting.Release();
+                }
+
+                var isDone = await entry.Session.WithdrawAsync(async () =>
+                {
+                    var deleted = await _archive.DeleteCorrectionsAsync(some, reason, show: false);
+                    count += deleted.Count;
+                    return [.. deleted.Select(one => one.Caption).OfType<CaptionWithdrawal>()];
+                });
+                if (isDone)
+                {
+                    break;
+                }
+
+                await entry.Left;
+            }
+        }
+
+        return count;
     }
 
     /// <summary>Ends idle sessions, and now and then deletes what is not to be kept.</summary>
@@ -438,6 +503,35 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         }
 
         await Task.WhenAll(_restoring, _retention);
+    }
+
+    /// <summary>The update and the session's number; or the session that is over just now and is to be waited for.</summary>
+    private async Task<(CaptionUpdate? Update, long Number, Entry? Ending)> CorrectOnceAsync(Correction correction)
+    {
+        Entry? entry;
+
+        // A session that goes on just now gives sequences of its own: not before it has seen this one.
+        await _starting.WaitAsync();
+        try
+        {
+            lock (_gate)
+            {
+                entry = _live.GetValueOrDefault(correction.SessionId ?? "");
+            }
+
+            if (entry is null)
+            {
+                var stored = _archive.Find(correction.SessionId ?? "") ?? throw Missing(correction.SessionId);
+                return (await _archive.CorrectAsync(stored, correction, _options.MaximumCorrections), stored.Number, null);
+            }
+        }
+        finally
+        {
+            _starting.Release();
+        }
+
+        var record = entry.Recorder.Record;
+        return (await entry.Session.CorrectAsync(correction, () => (_archive.Corrected(record, correction.Id), _archive.CorrectionsOf(record))), record.Number, entry);
     }
 
     private static async Task CloseAsync(Entry entry, CancellationToken cancellationToken)
@@ -552,7 +646,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             {
                 RequireOpen();
                 var window = new SpeechWindow(_options, recognizer.SampleRateHz, _detectors(recognizer.SampleRateHz));
-                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, adapter, recorder, _options, _metrics, _time, _logger);
+                var memory = _vocabulary?.Open(recorder.Record, recognizer.AdapterVersion);
+                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, adapter, recorder, _options, _metrics, _time, _logger, memory);
                 var entry = new Entry(session, recorder);
                 _live.Add(session.Id, entry);
                 entry.Left = Task.Run(() => LeaveAsync(entry));
@@ -595,6 +690,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             _live.Remove(session.Id);
         }
 
+        session.Memory?.Dispose();
         recorder.Dispose();
         await session.DisposeAsync();
     }

@@ -1,6 +1,7 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Learning.Confidence;
 using AsrPlatform.Whisper.Streaming;
 
 namespace AsrPlatform.Host.Serving;
@@ -36,12 +37,14 @@ internal delegate ISpeechRecognizer RecognizerFactory();
 /// <param name="logger">Told how loading went.</param>
 /// <param name="streaming">How streams are recognised; null for the defaults.</param>
 /// <param name="slots">Puts adapters onto the recogniser while it runs; null for none.</param>
+/// <param name="metrics">What is counted; null for nothing.</param>
 internal sealed class ModelHost(
     RecognizerFactory load,
     TimeProvider time,
     ILogger<ModelHost> logger,
     StreamingSettings? streaming = null,
-    IAdapterSlots? slots = null) : IHostedService, IAsyncDisposable
+    IAdapterSlots? slots = null,
+    ServingMetrics? metrics = null) : IHostedService, IAsyncDisposable
 {
     private volatile ModelSnapshot _snapshot = new(ModelStatus.Loading);
 
@@ -69,6 +72,9 @@ internal sealed class ModelHost(
     /// <summary>The adapters on the recogniser.</summary>
     /// <exception cref="InvalidOperationException">It is not loaded: see <see cref="ReadyAsync"/>.</exception>
     public ResidentAdapters Adapters => _adapters ?? throw new InvalidOperationException("The recogniser is not loaded.");
+
+    /// <summary>Calibrates the confidences of captions' words.</summary>
+    public ConfidenceMaps Confidence { get; } = new();
 
     /// <summary>Decodes what a stream wants when its turn comes; null when it wanted nothing any more.</summary>
     /// <exception cref="AsrException">There is no recogniser, or it refused the audio or an option.</exception>
@@ -131,7 +137,7 @@ internal sealed class ModelHost(
     public Task StartAsync(CancellationToken cancellationToken)
     {
         var settings = streaming ?? new StreamingSettings();
-        _scheduler = new RecognitionScheduler(load, recognizer => StreamingEngines.Of(recognizer, settings), time);
+        _scheduler = new RecognitionScheduler(load, recognizer => StreamingEngines.Of(recognizer, settings), time, metrics);
         _loading = FollowLoadingAsync(_scheduler);
         return Task.CompletedTask;
     }

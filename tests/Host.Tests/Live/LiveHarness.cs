@@ -36,7 +36,7 @@ internal sealed class LiveHarness : IAsyncDisposable
             NullLogger<ActiveAdapters>.Instance);
         Sessions = new LiveSessionStore(
             Model,
-            rate => new AdaptiveVoiceActivityDetector(rate),
+            (rate, threshold) => new AdaptiveVoiceActivityDetector(rate, threshold),
             Archive,
             Microsoft.Extensions.Options.Options.Create(options),
             new LiveMetrics(_services.GetRequiredService<IMeterFactory>()),

@@ -32,6 +32,9 @@ internal sealed class Manifest
         /// <summary>As <see cref="Audio"/>.</summary>
         public static readonly string[] Text = ["text", "sentence", "transcription", "transcript"];
 
+        /// <summary>What was heard before somebody corrected it.</summary>
+        public static readonly string[] Hypothesis = ["hypothesis"];
+
         public static readonly string[] Language = ["language", "locale", "lang"];
 
         public static readonly string[] Speaker = ["speaker", "client_id", "speaker_id"];
@@ -43,6 +46,8 @@ internal sealed class Manifest
         public static readonly string[] End = ["end"];
 
         public static readonly string[] Silence = ["silence"];
+
+        public static readonly string[] Hypothesis = ["hypothesis"];
     }
 
     /// <summary>The manifest file.</summary>
@@ -270,9 +275,11 @@ internal sealed class Manifest
             AudioPath = path,
             AudioName = audio,
             Text = text,
+            Hypothesis = get(Fields.Hypothesis) is { } hypothesis ? TextCleanup.Clean(hypothesis) : null,
             Language = NullIfEmpty(get(Fields.Language)),
             Speaker = NullIfEmpty(get(Fields.Speaker)),
             Domain = NullIfEmpty(get(Fields.Domain)),
+            Hypothesis = NullIfEmpty(get(Fields.Hypothesis)),
             StartSeconds = start ?? 0,
             EndSeconds = end,
             IsSilence = silence,

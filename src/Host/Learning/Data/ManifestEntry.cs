@@ -15,6 +15,9 @@ internal sealed record ManifestEntry
     /// <summary>What is said, cleaned by <see cref="TextCleanup"/>; empty only where <see cref="IsSilence"/>.</summary>
     public required string Text { get; init; }
 
+    /// <summary>What was heard before somebody corrected it, cleaned as <see cref="Text"/>; null when unknown.</summary>
+    public string? Hypothesis { get; init; }
+
     /// <summary>Language code as the manifest has it; null for the run's.</summary>
     public string? Language { get; init; }
 
@@ -23,6 +26,9 @@ internal sealed record ManifestEntry
 
     /// <summary>What it is about or where it is from; null when unknown.</summary>
     public string? Domain { get; init; }
+
+    /// <summary>What a model heard; null when unknown.</summary>
+    public string? Hypothesis { get; init; }
 
     /// <summary>Where the utterance begins in the file, in seconds.</summary>
     public double StartSeconds { get; init; }
