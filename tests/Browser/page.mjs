@@ -1,12 +1,13 @@
-// Uses the page as people do, in headless Chromium, and prints what it shows, as JSON. tests/Host.Tests/Live/PageTests.cs judges.
-//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|refusal|keys|correcting --url http://127.0.0.1:5080 --wav FILE [--key KEY] [--text TEXT] [--screenshots FOLDER]
+// Uses the page as people do, in headless Chromium, and prints what it shows, as JSON. tests/Host.Tests/Live/PageTests.cs and PageCircleTests.cs judge.
+//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|refusal|keys|correcting|circle --url http://127.0.0.1:5080 --wav FILE [--key KEY] [--text TEXT] [--exam FILE --go FILE] [--screenshots FOLDER]
 import { createServer, connect } from "node:net";
+import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { attempt, Chromium } from "./chromium.mjs";
 
 const { values: options } = parseArgs({
-  options: { scenario: { type: "string" }, url: { type: "string" }, wav: { type: "string" }, key: { type: "string" }, text: { type: "string" }, screenshots: { type: "string" } },
+  options: { scenario: { type: "string" }, url: { type: "string" }, wav: { type: "string" }, key: { type: "string" }, text: { type: "string" }, exam: { type: "string" }, go: { type: "string" }, screenshots: { type: "string" } },
 });
 // Chromium opens no path that has "..".
 const wav = resolve(options.wav ?? "");
@@ -220,6 +221,71 @@ async function correcting() {
   return { heard, segments, text, played, left, corrected: await utterances(tab), seen: await utterances(viewer), exported, shown: await shown(tab) };
 }
 
+/** The whole loop: a clip is captioned and corrected, learned from, and another clip is captioned by what came of it; then it is taken back. */
+async function circle() {
+  const tab = await open(options.url);
+  const play = async (path) => {
+    await tab.evaluate(`location.hash = "captions"`);
+    await tab.until(`document.getElementById("missing").hidden`, "the host is ready");
+    await choose(tab, "file");
+    await tab.choose("#file", path);
+    await tab.until(READY, "the file is chosen");
+    await tab.click("#start");
+    await tab.until(`document.getElementById("connection").textContent === "live"`, "the session");
+    await tab.until(ENDED, "the end of the session");
+    return utterances(tab);
+  };
+  const row = `document.querySelector("#corrections li")?.innerText`;
+  const lineage = `document.getElementById("lineage").textContent`;
+
+  const before = await play(wav);
+  await tab.evaluate(`document.querySelector(".utterance[tabindex]").focus()`);
+  await tab.press("Enter");
+  await tab.until(`document.activeElement.tagName === "TEXTAREA"`, "the editor");
+  await tab.evaluate(`document.querySelector("form.correction .author").value = "Ada"`);
+  await tab.evaluate(`document.activeElement.select()`);
+  await tab.type("one two three");
+  await tab.press("Enter");
+  await tab.until(`document.querySelector(".by")?.textContent.includes("Ada")`, "who corrected");
+  const corrected = (await utterances(tab))[0];
+  await tab.screenshot("circle-corrected");
+
+  await tab.evaluate(`location.hash = "corrections"`);
+  const listed = await tab.until(`${row}?.includes("ready") && ${row}`, "the correction, ready");
+  await tab.screenshot("circle-listed");
+  await tab.evaluate(`location.hash = "learning"`);
+  await tab.until(`!document.getElementById("learn").disabled`, "something to learn");
+  await tab.click("#learn");
+  await tab.until(`!document.getElementById("loss").hidden`, "the curve of the loss");
+  const progress = await tab.evaluate(`document.getElementById("round-figures").textContent`);
+  await tab.screenshot("circle-training");
+  writeFileSync(options.go, "");
+  await tab.until(`!document.getElementById("promoted").hidden && ${lineage} !== "base model"`, "the promotion");
+  const promoted = await tab.evaluate(`document.getElementById("promoted-text").textContent`);
+  const round = await tab.until(`document.querySelector("#rounds .pill")?.textContent === "promoted" && document.querySelector("#rounds li").innerText`, "the round's outcome");
+  const rates = await tab.until(`[...document.querySelectorAll("#rates tr")].map((row) => [...row.children].map((cell) => cell.textContent).join("|"))`, "the error rates");
+  const shownLineage = await tab.evaluate(lineage);
+  const adapter = await tab.evaluate(`document.querySelector("#adapters code").textContent`);
+  await tab.click("#compare");
+  const compared = await tab.until(
+    `document.querySelectorAll("#compared tr").length === 3 && !document.getElementById("compared").textContent.includes("listening") && [...document.querySelectorAll("#compared td")].map((cell) => cell.textContent)`,
+    "the comparison",
+  );
+  await tab.screenshot("circle-promoted");
+  await tab.evaluate(`location.hash = "corrections"`);
+  const learned = await tab.until(`${row}?.includes("learned by") && ${row}`, "the correction, learned");
+
+  const after = await play(resolve(options.exam));
+  await tab.screenshot("circle-exam");
+  await tab.evaluate(`location.hash = "learning"`);
+  await tab.until(`!document.getElementById("roll-back").hidden`, "something to take back");
+  await tab.click("#roll-back");
+  await tab.until(`document.getElementById("confirm-dialog").open`, "the question whether to roll back");
+  await tab.click('#confirm-dialog button[value="do"]');
+  const rolledBack = await tab.until(`${lineage} === "base model" && ${lineage}`, "the base model again");
+  return { before, corrected, listed, progress, promoted, round, rates, lineage: shownLineage, adapter, compared, learned, after, rolledBack };
+}
+
 /** What can be corrected at once, as it reads. */
 function utterances(tab) {
   return tab.evaluate(`[...document.querySelectorAll("#lines .utterance")].map((one) => [...one.querySelectorAll(".segment:not([hidden])")].map((segment) => segment.textContent).join("").trim()).filter(Boolean)`);
@@ -299,7 +365,7 @@ class Proxy {
   }
 }
 
-const scenarios = { file, microphone, overlay, sample, refusal, keys, correcting };
+const scenarios = { file, microphone, overlay, sample, refusal, keys, correcting, circle };
 const browser = await Chromium.start({ microphone: options.scenario === "refusal" ? undefined : wav, screenshots: options.screenshots });
 try {
   const report = await scenarios[options.scenario]();
