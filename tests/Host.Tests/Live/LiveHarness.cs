@@ -5,6 +5,7 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Serving;
@@ -36,7 +37,7 @@ internal sealed class LiveHarness : IAsyncDisposable
             Model,
             _changes,
             new ServedModel(),
-            new AdapterWatch(Folder, Registry, watch ?? ((_, _) => (WatchOutcome.Wait, "")), NullLogger<AdapterWatch>.Instance),
+            new AdapterWatch(Folder, Registry, watch ?? (static (before, after) => ProvisionalWatch.Decide(before, after)), NullLogger<AdapterWatch>.Instance),
             time,
             NullLogger<ActiveAdapters>.Instance);
         Sessions = new LiveSessionStore(
