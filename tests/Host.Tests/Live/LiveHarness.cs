@@ -5,6 +5,7 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.DependencyInjection;
@@ -17,7 +18,7 @@ internal sealed class LiveHarness : IAsyncDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
 
-    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data)
+    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data, MemoryOptions? memory)
     {
         Folder = directory is null ? DataFolder.OpenTemporary(time) : DataFolder.Open(directory, time);
         Archive = new SessionArchive(Folder, Microsoft.Extensions.Options.Options.Create(data ?? new DataOptions()), time, NullLogger<SessionArchive>.Instance);
@@ -30,7 +31,8 @@ internal sealed class LiveHarness : IAsyncDisposable
             Microsoft.Extensions.Options.Options.Create(options),
             new LiveMetrics(_services.GetRequiredService<IMeterFactory>()),
             time,
-            NullLogger<LiveSession>.Instance);
+            NullLogger<LiveSession>.Instance,
+            memory is null ? null : new VocabularyStore(Folder, Microsoft.Extensions.Options.Options.Create(memory), time, NullLogger<VocabularyStore>.Instance));
     }
 
     public LiveOptions Options { get; }
@@ -53,9 +55,10 @@ internal sealed class LiveHarness : IAsyncDisposable
         LiveOptions? options = null,
         TimeProvider? time = null,
         string? directory = null,
-        DataOptions? data = null)
+        DataOptions? data = null,
+        MemoryOptions? memory = null)
     {
-        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data);
+        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data, memory);
         await harness.Model.StartAsync(Cancelled);
         await harness.Sessions.StartAsync(Cancelled);
         if (recognizer is ToneRecognizer tones)
