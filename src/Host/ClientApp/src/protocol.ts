@@ -51,4 +51,6 @@ export interface Correction {
   sequence: number;
   text: string;
   author?: string;
+  speaker?: string;
+  domain?: string;
 }
