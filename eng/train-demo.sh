@@ -68,9 +68,9 @@ train() { # OUTPUT OPTIONS…
     --eval-strategy steps --eval-steps 1000 --save-steps 500 --save-total-limit 2 --predict-with-generate --generation-max-length 100 \
     --logging-steps 25 --report-to tensorboard --seed "$seed" "${resume[@]}" "$@"
 }
-masks=(--apply-spec-augment true --mask-time-prob 0.05 --mask-feature-prob 0.05 --mask-feature-min-masks 1)
+masks=(--frequency-warp 0.15 --apply-spec-augment true --mask-time-prob 0.05 --mask-feature-prob 0.05 --mask-feature-min-masks 1)
 
-# First the encoder learns to hear: short clips first, the characters' CTC loss above all, nothing masked.
+# First the encoder learns to hear: short clips first, the characters' CTC loss above all, nothing masked or warped.
 [ -e "$work/hear/model.safetensors" ] || {
   say "training: to hear"
   train "$work/hear" --model "$work/init" --max-steps "$((steps / 10 + 1))" --learning-rate 7e-4 --warmup-steps 200 --lr-scheduler-type constant_with_warmup \

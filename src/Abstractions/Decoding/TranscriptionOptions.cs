@@ -54,6 +54,9 @@ public sealed record TranscriptionOptions
     /// <summary>Text that the model is told precedes the audio; null for none.</summary>
     public string? InitialPrompt { get; init; }
 
+    /// <summary>Words and names that may be said; null for none.</summary>
+    public PhraseBias? Bias { get; init; }
+
     /// <summary>Gives each window the text of the one before.</summary>
     public bool ConditionOnPreviousText { get; init; } = true;
 

@@ -24,6 +24,7 @@ internal sealed class DecodingOptions
     private readonly Option<double?> _patience = new("--patience") { Description = "beam search patience", HelpName = "X" };
     private readonly Option<double?> _lengthPenalty = new("--length-penalty") { Description = "length penalty; default: divide by the length", HelpName = "X" };
     private readonly Option<string?> _initialPrompt = new("--initial-prompt") { Description = "text that precedes the audio", HelpName = "TEXT" };
+    private readonly HotwordOptions _hotwords = new();
     private readonly Option<bool> _condition = new("--condition-on-previous-text") { Description = "each window knows the text of the one before", HelpName = "true|false", DefaultValueFactory = _ => Defaults.ConditionOnPreviousText, Arity = ArgumentArity.ExactlyOne };
     private readonly Option<Threshold> _compression = OptionalNumber("--compression-ratio-threshold", "a window whose text compresses better than this failed", Defaults.CompressionRatioThreshold);
     private readonly Option<Threshold> _logProbability = OptionalNumber("--logprob-threshold", "a window whose mean log probability is lower failed", Defaults.LogProbabilityThreshold);
@@ -53,6 +54,8 @@ internal sealed class DecodingOptions
         {
             command.Options.Add(option);
         }
+
+        _hotwords.AddTo(command);
     }
 
     public TranscriptionOptions Read(ParseResult parsed)
@@ -90,6 +93,7 @@ internal sealed class DecodingOptions
         Patience = parsed.GetValue(_patience),
         LengthPenalty = parsed.GetValue(_lengthPenalty),
         InitialPrompt = parsed.GetValue(_initialPrompt),
+        Bias = _hotwords.Read(parsed) is { Count: > 0 } words ? new PhraseBias(words) : null,
         ConditionOnPreviousText = parsed.GetValue(_condition),
         CompressionRatioThreshold = parsed.GetValue(_compression)!.Value,
         LogProbabilityThreshold = parsed.GetValue(_logProbability)!.Value,

@@ -96,6 +96,9 @@ internal static class Migrations
         CREATE INDEX correction_segment ON correction (session, segment);
         CREATE INDEX correction_author ON correction (author);
 
+        -- What an adapter said, the newest sessions last.
+        CREATE INDEX caption_adapter ON caption (adapter_version, session);
+
         -- Versions of adapters, a folder adapters/<id> each.
         CREATE TABLE adapter (
             number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -8,6 +8,8 @@ using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Learning.Corrections;
+using AsrPlatform.Host.Learning.Memory;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Streaming;
 
@@ -50,6 +52,7 @@ internal sealed class LiveSession : IAsyncDisposable
     private readonly CaptionLog _log;
     private readonly ModelHost _model;
     private readonly RecognizerInfo _recognizer;
+    private readonly SessionAdapter _adapter;
     private string _adapterVersion; // of the newest decoding; whatever is published comes from it
     private readonly LiveOptions _options;
     private readonly LiveMetrics _metrics;
@@ -84,6 +87,9 @@ internal sealed class LiveSession : IAsyncDisposable
     /// <summary>When audio came: the window's end after each chunk. Under <see cref="_gate"/>.</summary>
     private readonly Queue<(long End, long Timestamp)> _arrivals = [];
 
+    /// <summary>Where the window at hand begins; the recogniser's thread's.</summary>
+    private long _windowStart = -1;
+
     // Of the segment that is open: touched by the pump alone.
     private long _segmentId = 1;
     private long? _segmentStart; // where the one before it ended, within an utterance
@@ -95,29 +101,40 @@ internal sealed class LiveSession : IAsyncDisposable
     /// <param name="recognizer">The recogniser that <paramref name="model"/> has ready.</param>
     /// <param name="model">Where audio is decoded; outlives the session.</param>
     /// <param name="window">Cuts the audio; the session's from now on.</param>
+    /// <param name="adapter">What its windows are decoded with; the session's from now on.</param>
     /// <param name="journal">Keeps what is acknowledged and shown; outlives the session.</param>
     /// <param name="options">Limits and intervals.</param>
     /// <param name="metrics">What is counted.</param>
     /// <param name="time">The clock.</param>
     /// <param name="logger">Told what ends the session.</param>
+    /// <param name="memory">The words that it prefers, disposed by the caller when the session is over; null for none.</param>
     public LiveSession(
         string id,
         SessionSettings settings,
         RecognizerInfo recognizer,
         ModelHost model,
         SpeechWindow window,
+        SessionAdapter adapter,
         ISessionJournal journal,
         LiveOptions options,
         LiveMetrics metrics,
         TimeProvider time,
-        ILogger logger)
+        ILogger logger,
+        SessionMemory? memory = null)
     {
+        Memory = memory;
         Id = id;
         Settings = settings;
         _recognizer = recognizer;
-        _adapterVersion = recognizer.AdapterVersion;
+        _adapterVersion = adapter.Current switch
+        {
+            null => recognizer.AdapterVersion,
+            "none" => AdapterRegistry.Base,
+            var name => name,
+        };
         _model = model;
         _window = window;
+        _adapter = adapter;
         _options = options;
         _metrics = metrics;
         _time = time;
@@ -159,6 +176,9 @@ internal sealed class LiveSession : IAsyncDisposable
     public string Id { get; }
 
     public SessionSettings Settings { get; }
+
+    /// <summary>The words that it prefers; null for none.</summary>
+    public SessionMemory? Memory { get; }
 
     public DateTimeOffset StartedAt { get; }
 
@@ -841,6 +861,7 @@ internal sealed class LiveSession : IAsyncDisposable
         }
 
         await _stallTimer.DisposeAsync();
+        _adapter.Dispose();
         lock (_gate)
         {
             _state = error is null ? SessionState.Ended : SessionState.Failed;
@@ -891,6 +912,8 @@ internal sealed class LiveSession : IAsyncDisposable
                 Finish(hypothesis, request);
                 break;
         }
+
+        Memory?.Heard(_adapterVersion, "");
     }
 
     /// <summary>Commits what a step settles, shows the rest, and cuts a window that has grown long.</summary>
@@ -968,7 +991,9 @@ internal sealed class LiveSession : IAsyncDisposable
 
     private void Commit(IReadOnlyList<StreamWord> words, string? language, long start, long end)
     {
-        Publish(CaptionState.Committed, TextOf(words), words, language, _segmentStart ?? start, end);
+        var text = TextOf(words);
+        Publish(CaptionState.Committed, text, words, language, _segmentStart ?? start, end);
+        Memory?.Heard(_adapterVersion, text);
         _segmentId++;
         _segmentStart = end;
         _shownText = null;
@@ -1000,7 +1025,7 @@ internal sealed class LiveSession : IAsyncDisposable
             Revision = 0,
             State = state,
             Text = text,
-            Words = [.. words.Where(word => !word.IsPhrase).Select(word => new CaptionWord(word.Text.Trim(), before + word.Start, before + word.End, word.Confidence))],
+            Words = [.. words.Where(word => !word.IsPhrase).Select(word => _model.Confidence.Calibrate(new CaptionWord(word.Text.Trim(), before + word.Start, before + word.End, word.Confidence), _adapterVersion))],
             Language = language ?? Settings.Language,
             AdapterVersion = _adapterVersion,
             StartSample = SessionSample(start),
@@ -1052,6 +1077,12 @@ internal sealed class LiveSession : IAsyncDisposable
                     request = session._window.Next(session._flush, session._stalled) ?? request;
                 }
 
+                if (request.Start != session._windowStart)
+                {
+                    session._windowStart = request.Start;
+                    session._adapter.Advance();
+                }
+
                 // The audio is copied: senders go on filling the window while the recogniser reads.
                 Request = request;
                 var count = (int)(request.End - request.Start);
@@ -1064,8 +1095,9 @@ internal sealed class LiveSession : IAsyncDisposable
                     Previous = session._stream.Previous,
                     Language = session.Settings.Language ?? session._stream.Language,
                     Task = session.Settings.Task,
-                    Adapter = session.Settings.Adapter,
+                    Adapter = session._adapter.Current,
                     Prompt = session.Settings.Prompt,
+                    Bias = session.Memory?.Current,
                     IsFinal = request.Reason is DecodeReason.Complete or DecodeReason.Full,
                 };
             }

@@ -7,6 +7,8 @@ using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Learning.Corrections;
+using AsrPlatform.Host.Learning.Memory;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.Options;
 
@@ -45,6 +47,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     private readonly LiveMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<LiveSession> _logger;
+    private readonly ISessionAdapters? _adapters;
+    private readonly VocabularyStore? _vocabulary;
     private readonly CancellationTokenSource _closing = new();
     private Task _restoring = Task.CompletedTask;
     private Task _retention = Task.CompletedTask;
@@ -59,15 +63,19 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         IOptions<LiveOptions> options,
         LiveMetrics metrics,
         TimeProvider time,
-        ILogger<LiveSession> logger)
+        ILogger<LiveSession> logger,
+        ISessionAdapters? adapters = null,
+        VocabularyStore? vocabulary = null)
     {
         _model = model;
+        _adapters = adapters;
         _detectors = detectors;
         _archive = archive;
         _options = options.Value;
         _metrics = metrics;
         _time = time;
         _logger = logger;
+        _vocabulary = vocabulary;
     }
 
     /// <summary>The sessions in memory, the oldest first.</summary>
@@ -86,7 +94,16 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">It cannot be started; the message says why.</exception>
     public async Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken)
     {
-        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter, request.Prompt);
+        var settings = new SessionSettings(
+            request.SampleRateHz,
+            request.Language,
+            ParseTask(request.Task),
+            request.Adapter,
+            request.Prompt,
+            request.Tenant,
+            request.Speaker,
+            Hotwords.Check(request.Hotwords),
+            request.Memory ?? true);
         if (request.SessionId is { } id)
         {
             RequireId(id);
@@ -98,6 +115,11 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
 
         var recognizer = await _model.ReadyAsync(cancellationToken);
         RequireUsable(request, recognizer);
+        if (request.Prompt is { Length: > 0 } prompt)
+        {
+            _model.Streaming.RequirePrompt?.Invoke(prompt);
+        }
+
         await _restoring.WaitAsync(cancellationToken);
 
         // One at a time: the session is in the database before it is in memory.
@@ -127,9 +149,21 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             }
 
             // One that could not go on when the host started may now.
-            return record is null
-                ? Open(await _archive.CreateAsync(id, settings), recognizer).Position
-                : Resume(Open(_archive.Reopen(record), recognizer), settings);
+            if (record is not null)
+            {
+                return Resume(await ReopenAsync(record, recognizer, cancellationToken), settings);
+            }
+
+            var adapter = await AdapterOfAsync(settings, cancellationToken);
+            try
+            {
+                return Open(await _archive.CreateAsync(id, settings), recognizer, adapter).Position;
+            }
+            catch
+            {
+                adapter.Dispose();
+                throw;
+            }
         }
         finally
         {
@@ -315,6 +349,15 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// </summary>
     /// <exception cref="AsrException">There is no such session or segment, the segment is not committed, or the correction is malformed or cannot be kept.</exception>
     public async Task<CaptionUpdate> CorrectAsync(Correction correction)
+    {
+        var update = await KeepAsync(correction);
+
+        // Its words count for the next utterance of every session.
+        _vocabulary?.Refresh();
+        return update;
+    }
+
+    private async Task<CaptionUpdate> KeepAsync(Correction correction)
     {
         CorrectionRules.Require(correction);
         await _restoring;
@@ -545,7 +588,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             {
                 try
                 {
-                    var position = Open(_archive.Reopen(record), recognizer).Position;
+                    var position = (await ReopenAsync(record, recognizer, _closing.Token)).Position;
                     _logger.LogInformation("Session {Session} goes on at sample {Sample}", record.Id, position.AcknowledgedSamples);
                 }
                 catch (Exception error)
@@ -560,8 +603,42 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         }
     }
 
+    /// <summary>Goes on with a session; where its adapter is gone, with whatever is active.</summary>
+    private async Task<LiveSession> ReopenAsync(SessionRecord record, RecognizerInfo recognizer, CancellationToken cancellationToken)
+    {
+        SessionAdapter adapter;
+        try
+        {
+            adapter = await AdapterOfAsync(record.Settings, cancellationToken);
+        }
+        catch (AsrException error)
+        {
+            _logger.LogWarning("Session {Session} goes on without its adapter: {Reason}", record.Id, error.Message);
+            adapter = await AdapterOfAsync(record.Settings with { Adapter = null }, cancellationToken);
+        }
+
+        try
+        {
+            return Open(_archive.Reopen(record), recognizer, adapter);
+        }
+        catch
+        {
+            adapter.Dispose();
+            throw;
+        }
+    }
+
+    private async Task<SessionAdapter> AdapterOfAsync(SessionSettings settings, CancellationToken cancellationToken) => _adapters is not null
+        ? await _adapters.OpenAsync(settings.Adapter, settings.Tenant, settings.Speaker, cancellationToken)
+        : new SessionAdapter(settings.Adapter switch
+        {
+            null or "active" => _model.Adapters.LeaseDefault(),
+            "none" => AdapterLease.None,
+            var name => _model.Adapters.TryLease(name) ?? throw new AsrException($"there is no adapter '{Shown(name)}'"),
+        });
+
     /// <summary>Puts a session to work.</summary>
-    private LiveSession Open(SessionRecorder recorder, RecognizerInfo recognizer)
+    private LiveSession Open(SessionRecorder recorder, RecognizerInfo recognizer, SessionAdapter adapter)
     {
         lock (_gate)
         {
@@ -569,7 +646,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             {
                 RequireOpen();
                 var window = new SpeechWindow(_options, recognizer.SampleRateHz, _detectors(recognizer.SampleRateHz));
-                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, recorder, _options, _metrics, _time, _logger);
+                var memory = _vocabulary?.Open(recorder.Record, recognizer.AdapterVersion);
+                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, adapter, recorder, _options, _metrics, _time, _logger, memory);
                 var entry = new Entry(session, recorder);
                 _live.Add(session.Id, entry);
                 entry.Left = Task.Run(() => LeaveAsync(entry));
@@ -612,6 +690,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             _live.Remove(session.Id);
         }
 
+        session.Memory?.Dispose();
         recorder.Dispose();
         await session.DisposeAsync();
     }
@@ -697,10 +776,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             throw new AsrException($"a prompt may have {LongestPrompt} characters at most");
         }
 
-        if (request.Adapter is not (null or "active" or "none") && !recognizer.Adapters.Contains(request.Adapter, StringComparer.Ordinal))
-        {
-            throw new AsrException($"there is no adapter '{Shown(request.Adapter)}'");
-        }
+        AdapterScope.RequireName("tenant", request.Tenant);
+        AdapterScope.RequireName("speaker", request.Speaker);
     }
 
     /// <summary>What a client sent, short enough for a message.</summary>

@@ -60,7 +60,7 @@ public sealed class LocalAgreementPolicy : IStreamingPolicy
         }
 
         var agreed = 0;
-        while (agreed < continuation.Count && agreed < _previous.Count && !continuation[agreed].Repeats && SameText(continuation[agreed], _previous[agreed]))
+        while (agreed < continuation.Count && agreed < _previous.Count && !continuation[agreed].Repeats && !continuation[agreed].MayGrow && SameText(continuation[agreed], _previous[agreed]))
         {
             agreed++;
         }

@@ -17,6 +17,9 @@ public sealed record StreamPass
     /// <summary>Text that the speaker's own is told to follow, such as names that will be said; null for none. Used with any model: somebody asked for it.</summary>
     public string? Prompt { get; init; }
 
+    /// <summary>Words and names that may be said; null for none. The same object in pass after pass is prepared once.</summary>
+    public PhraseBias? Bias { get; init; }
+
     /// <summary>Language code, or null to detect it.</summary>
     public string? Language { get; init; }
 
@@ -86,6 +89,9 @@ public sealed record StreamWord(string Text, double Start, double End, double Co
 
     /// <summary>It belongs to what the model began to repeat.</summary>
     public bool Repeats { get; init; }
+
+    /// <summary>It may be the beginning of a preferred phrase (<see cref="StreamPass.Bias"/>): more audio is to tell.</summary>
+    public bool MayGrow { get; init; }
 
     /// <summary>It stands for a whole segment of a recogniser that gives no words.</summary>
     public bool IsPhrase { get; init; }

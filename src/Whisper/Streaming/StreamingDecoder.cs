@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Text;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Adapters;
@@ -6,6 +7,7 @@ using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Whisper.Alignment;
 using AsrPlatform.Whisper.Decoding;
+using AsrPlatform.Whisper.Decoding.Biasing;
 using AsrPlatform.Whisper.Decoding.OpenAi;
 using AsrPlatform.Whisper.Decoding.Rules;
 using AsrPlatform.Whisper.Tokens;
@@ -15,7 +17,8 @@ namespace AsrPlatform.Whisper.Streaming;
 /// <summary>Decodes windows of several streams in one batch: encoder, prompt and every decoder step of all of them together.</summary>
 /// <remarks>
 /// Greedy, without timestamps; the times of words come from cross-attention, which every step gives anyway. The end of the text is
-/// allowed from the first step on, so that silence gives no words. Belongs to the model's thread; its buffers grow to what was needed most.
+/// allowed from the first step on, so that silence gives no words. Windows that sound like a phrase that is preferred in them are decoded
+/// a second time, from the same encoder states; others are not. Belongs to the model's thread; its buffers grow to what was needed most.
 /// </remarks>
 public sealed class StreamingDecoder
 {
@@ -32,7 +35,8 @@ public sealed class StreamingDecoder
     private readonly AttentionHead[] _heads;
     private readonly int _vocabulary;
     private readonly bool _shortContext;
-    private readonly Lazy<int[]> _continuations;
+    private readonly int[] _continuations;
+    private readonly ConditionalWeakTable<PhraseBias, StrongBox<ContextBias?>> _biases = [];
     private float[] _features = [];
     private float[] _logits = [];
     private float[] _attention = [];
@@ -56,7 +60,7 @@ public sealed class StreamingDecoder
         _heads = HasAlignmentHeads ? [.. input.Generation.AlignmentHeads]
             : input.Model.Info.SupportsAlignment ? Some(WordAligner.UpperHalf(input.Model.Info))
             : [];
-        _continuations = new Lazy<int[]>(FindContinuations);
+        _continuations = [.. _tokenizer.WordContinuations];
     }
 
     /// <summary>Whether the heads that follow the audio are known: without them times are rough, and AlignAtt has nothing to go by.</summary>
@@ -108,6 +112,7 @@ public sealed class StreamingDecoder
         return new Row
         {
             Pass = pass,
+            Bias = pass.Bias is { } phrases ? _biases.GetValue(phrases, key => new StrongBox<ContextBias?>(ContextBias.Of(key, _tokenizer, _options.Bias))).Value : null,
             AdapterName = name,
             Adapter = number,
             Language = pass.Language,
@@ -121,8 +126,47 @@ public sealed class StreamingDecoder
     {
         cancellationToken.ThrowIfCancellationRequested();
         using var states = Encode(rows, frames);
+        Search(states, rows, [.. Enumerable.Range(0, rows.Length)], cancellationToken);
+        Prefer(states, rows, cancellationToken);
+    }
+
+    /// <summary>Decodes once more what sounds like phrases that are preferred in it, and keeps the better hypothesis.</summary>
+    private void Prefer(IEncoderStates states, Row[] rows, CancellationToken cancellationToken)
+    {
+        // What has run away, or is silence, is no text to look for words in.
+        int[] open = [.. Enumerable.Range(0, rows.Length).Where(i => rows[i] is { Bias: not null, End: StreamEnd.EndOfText } row && !IsSilent(row))];
+        for (var round = 0; round < ContextBias.MostRounds && open.Length > 0; round++)
+        {
+            var tries = open
+                .SelectMany(source => rows[source].Bias!.Candidates(rows[source].Tokens, separately: true)
+                    .Select(spots => (Source: source, Row: rows[source].Again(new BiasedRow(rows[source].Bias!, spots)))))
+                .ToArray();
+            if (tries.Length == 0)
+            {
+                return;
+            }
+
+            Search(states, Array.ConvertAll(tries, one => one.Row), Array.ConvertAll(tries, one => one.Source), cancellationToken);
+            var better = new HashSet<int>();
+            foreach (var (source, row) in tries)
+            {
+                if (row.End == StreamEnd.EndOfText && row.Bias!.Prefers(row.Heard, rows[source].Heard))
+                {
+                    rows[source].Take(row);
+                    better.Add(source);
+                }
+            }
+
+            // There may be another phrase in another place.
+            open = [.. better.Order()];
+        }
+    }
+
+    /// <summary>Decodes rows of encoder states greedily.</summary>
+    private void Search(IEncoderStates states, Row[] rows, int[] sources, CancellationToken cancellationToken)
+    {
         var positions = _input.Model.Info.MaxTargetPositions;
-        using var cache = _input.Model.CreateCache(states, [.. Enumerable.Range(0, rows.Length)], new DecoderCacheOptions
+        using var cache = _input.Model.CreateCache(states, sources, new DecoderCacheOptions
         {
             Capacity = Math.Min(positions, rows.Max(row => row.Opening.Length + 4 + row.Pass.Forced.Count + row.MostTokens)),
             MaxRows = rows.Length,
@@ -251,10 +295,10 @@ public sealed class StreamingDecoder
         TokenSuppression.Apply(logits, row.Suppressed);
         if (isFirst)
         {
-            TokenSuppression.Apply(logits, row.Pass.Forced.Count == 0 ? row.SuppressedFirst : _continuations.Value);
+            TokenSuppression.Apply(logits, row.Pass.Forced.Count == 0 ? row.SuppressedFirst : _continuations);
         }
 
-        var token = TensorPrimitives.IndexOfMax<float>(text);
+        var token = row.Biased?.Choose(text, isStart: isFirst && row.Pass.Forced.Count == 0) ?? TensorPrimitives.IndexOfMax<float>(text);
         var logProbability = text[token] - normalizer;
         row.LogProbability += logProbability;
         if (token == _tokenizer.EndOfText)
@@ -283,11 +327,14 @@ public sealed class StreamingDecoder
         return true;
     }
 
+    /// <summary>Whether a row's first decoding holds no speech.</summary>
+    private bool IsSilent(Row row) =>
+        row.Pass.Forced.Count == 0 && row.NoSpeechProbability > _options.NoSpeechThreshold && row.AverageLogProbability < _options.LogProbabilityThreshold;
+
     private StreamHypothesis Hypothesis(Row row)
     {
-        var average = row.LogProbability / (row.Tokens.Count + 1);
         var seconds = row.Pass.Samples.Length / (double)_input.Features.SampleRateHz;
-        var silent = row.Pass.Forced.Count == 0 && row.NoSpeechProbability > _options.NoSpeechThreshold && average < _options.LogProbabilityThreshold;
+        var silent = !row.IsBiased && IsSilent(row);
         var words = silent ? [] : Words(row, seconds);
         return new StreamHypothesis
         {
@@ -296,7 +343,7 @@ public sealed class StreamingDecoder
             Language = row.Language,
             End = silent ? StreamEnd.NoSpeech : row.End,
             NoSpeechProbability = row.NoSpeechProbability,
-            AverageLogProbability = average,
+            AverageLogProbability = row.AverageLogProbability,
             AdapterVersion = row.AdapterName,
         };
     }
@@ -315,6 +362,7 @@ public sealed class StreamingDecoder
         var (timings, attended) = Align(row, text, probabilities);
 
         var words = new List<StreamWord>();
+        var open = row.Pass.IsFinal || row.Bias is null ? text.Length : forced + row.Bias.FindOpen(row.Tokens);
         var at = 0;
         var spaced = WhisperTokenizer.WritesSpaces(row.Language ?? "en");
         foreach (var timing in timings)
@@ -329,6 +377,7 @@ public sealed class StreamingDecoder
                     Tokens = text[from..end],
                     AttendedTo = attended[from..end].Max() / _input.PositionsPerSecond,
                     Repeats = row.RepeatedTokens > 0 && end > text.Length - row.RepeatedTokens,
+                    MayGrow = end > open,
                 };
                 if (spaced && words.Count > 0 && !word.Text.StartsWith(' '))
                 {
@@ -359,6 +408,7 @@ public sealed class StreamingDecoder
             Tokens = [.. first.Tokens, .. second.Tokens],
             AttendedTo = Math.Max(first.AttendedTo, second.AttendedTo),
             Repeats = first.Repeats || second.Repeats,
+            MayGrow = first.MayGrow || second.MayGrow,
         };
     }
 
@@ -438,30 +488,6 @@ public sealed class StreamingDecoder
         return best.Code;
     }
 
-    /// <summary>Tokens that go on with a word: letters without a space before them, of scripts that write spaces.</summary>
-    private int[] FindContinuations()
-    {
-        // Latin with accents, Greek, Cyrillic, Hebrew, Arabic take two bytes a letter in UTF-8; scripts without spaces take three.
-        const int FirstOfTwoBytes = 0xC3;
-        const int FirstOfThreeBytes = 0xE0;
-
-        // A checkpoint whose texts have no spaces has no such tokens: every token may follow a committed one.
-        var continuing = new List<int>();
-        var spaced = false;
-        for (var token = 0; token < Math.Min(_tokenizer.EndOfText, _vocabulary); token++)
-        {
-            var bytes = _tokenizer.BytesOf(token);
-            if (bytes.Length > 0 && (char.IsAsciiLetter((char)bytes[0]) || bytes[0] is >= FirstOfTwoBytes and < FirstOfThreeBytes || (bytes.Length > 1 && bytes[0] == '\'')))
-            {
-                continuing.Add(token);
-            }
-
-            spaced |= bytes.Length > 1 && bytes[0] == ' ' && char.IsAsciiLetter((char)bytes[1]);
-        }
-
-        return spaced ? [.. continuing] : [];
-    }
-
     private static AttentionHead[] Some(AttentionHead[] heads) =>
         heads.Length <= MostUnknownHeads ? heads : [.. Enumerable.Range(0, MostUnknownHeads).Select(i => heads[i * heads.Length / MostUnknownHeads])];
 
@@ -503,15 +529,29 @@ public sealed class StreamingDecoder
 
         public int[] SuppressedFirst { get; set; } = [];
 
+        /// <summary>Phrases that are preferred; null for none.</summary>
+        public ContextBias? Bias { get; init; }
+
+        /// <summary>In the second decoding: what prefers them.</summary>
+        public BiasedRow? Biased { get; private init; }
+
+        /// <summary>Whether its text is that of the second decoding.</summary>
+        public bool IsBiased { get; private set; }
+
         /// <summary>Attention of every token fed from the start of the transcript on: <c>[head, column]</c> each.</summary>
-        public List<float[]> Attention { get; } = [];
+        public List<float[]> Attention { get; private set; } = [];
 
         /// <summary>New text tokens.</summary>
-        public List<int> Tokens { get; } = [];
+        public List<int> Tokens { get; private set; } = [];
 
-        public List<double> Probabilities { get; } = [];
+        public List<double> Probabilities { get; private set; } = [];
 
         public double LogProbability { get; set; }
+
+        /// <summary>Mean log probability of the new tokens and the end.</summary>
+        public double AverageLogProbability => LogProbability / (Tokens.Count + 1);
+
+        public BiasHypothesis Heard => new([.. Tokens], LogProbability);
 
         public double NoSpeechProbability { get; set; }
 
@@ -519,6 +559,27 @@ public sealed class StreamingDecoder
 
         /// <summary>Tokens at the end that the model began to repeat.</summary>
         public int RepeatedTokens { get; set; }
+
+        /// <summary>The same pass, to be decoded with phrases preferred.</summary>
+        public Row Again(BiasedRow biased) => new()
+        {
+            Pass = Pass,
+            AdapterName = AdapterName,
+            Adapter = Adapter,
+            Columns = Columns,
+            Opening = Opening,
+            MostTokens = MostTokens,
+            Language = Language,
+            Bias = Bias,
+            Biased = biased,
+        };
+
+        /// <summary>Takes the text of the second decoding over.</summary>
+        public void Take(Row biased)
+        {
+            (Attention, Tokens, Probabilities, LogProbability) = (biased.Attention, biased.Tokens, biased.Probabilities, biased.LogProbability);
+            IsBiased = true;
+        }
 
         public void Cut(int count)
         {

@@ -1,3 +1,5 @@
+using AsrPlatform.Whisper.Decoding.Biasing;
+
 namespace AsrPlatform.Whisper.Streaming;
 
 /// <summary>How windows of a stream are decoded.</summary>
@@ -23,6 +25,9 @@ public sealed record StreamingOptions
 
     /// <summary>With a mean log probability below <see cref="LogProbabilityThreshold"/>, above this the window counts as silence (OpenAI's 0.6).</summary>
     public double NoSpeechThreshold { get; init; } = 0.6;
+
+    /// <summary>How strongly phrases are preferred (<see cref="StreamPass.Bias"/>), and where.</summary>
+    public BiasSettings Bias { get; init; } = new();
 
     /// <summary>See <see cref="NoSpeechThreshold"/> (OpenAI's −1).</summary>
     public double LogProbabilityThreshold { get; init; } = -1;

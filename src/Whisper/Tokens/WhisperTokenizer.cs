@@ -40,6 +40,7 @@ public sealed class WhisperTokenizer : ITokenizer
     private readonly bool _addPrefixSpace;
     private readonly Dictionary<string, int> _languageIds;
     private readonly Lazy<int[]> _nonSpeechTokens;
+    private readonly Lazy<int[]> _wordContinuations;
 
     private WhisperTokenizer(TokenizerFiles files, bool? isMultilingual)
     {
@@ -95,6 +96,7 @@ public sealed class WhisperTokenizer : ITokenizer
         _languageIds = Languages.ToDictionary(language => language.Code, language => language.Id, StringComparer.OrdinalIgnoreCase);
         IsMultilingual = isMultilingual ?? (Languages.Count > 0 && VocabularySize != EnglishVocabularySize);
         _nonSpeechTokens = new Lazy<int[]>(FindNonSpeechTokens);
+        _wordContinuations = new Lazy<int[]>(FindWordContinuations);
     }
 
     /// <inheritdoc />
@@ -286,6 +288,9 @@ public sealed class WhisperTokenizer : ITokenizer
     /// <remarks>For transformers' <c>decode(decode_with_timestamps=True)</c>, whose times run on over several windows, see <see cref="TimestampedText"/>.</remarks>
     public string DecodeWithTimestamps(ReadOnlySpan<int> ids) => DecodeTexts(ids, skipSpecialTokens: false);
 
+    /// <summary>Tokens that go on with a word: letters without a space before them, of scripts that write spaces. Empty where no text has spaces.</summary>
+    internal IReadOnlyList<int> WordContinuations => _wordContinuations.Value;
+
     /// <summary>Splits a transcript into words with their tokens (openai/whisper's <c>split_to_word_tokens</c>).</summary>
     /// <param name="ids">Token ids, special tokens and timestamps included.</param>
     /// <param name="language">Language code; decides whether words are found by spaces or by characters.</param>
@@ -466,6 +471,29 @@ public sealed class WhisperTokenizer : ITokenizer
         }
 
         return (parts, tokens);
+    }
+
+    private int[] FindWordContinuations()
+    {
+        // Latin with accents, Greek, Cyrillic, Hebrew, Arabic take two bytes a letter in UTF-8; scripts without spaces take three.
+        const int FirstOfTwoBytes = 0xC3;
+        const int FirstOfThreeBytes = 0xE0;
+
+        // A checkpoint whose texts have no spaces has no such tokens: every token may begin a word.
+        var continuing = new List<int>();
+        var spaced = false;
+        for (var token = 0; token < EndOfText; token++)
+        {
+            var bytes = BytesOf(token);
+            if (bytes.Length > 0 && (char.IsAsciiLetter((char)bytes[0]) || bytes[0] is >= FirstOfTwoBytes and < FirstOfThreeBytes || (bytes.Length > 1 && bytes[0] == '\'')))
+            {
+                continuing.Add(token);
+            }
+
+            spaced |= bytes.Length > 1 && bytes[0] == ' ' && char.IsAsciiLetter((char)bytes[1]);
+        }
+
+        return spaced ? [.. continuing] : [];
     }
 
     private int[] FindNonSpeechTokens()

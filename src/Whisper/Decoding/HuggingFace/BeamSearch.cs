@@ -1,3 +1,4 @@
+using AsrPlatform.Whisper.Decoding.Biasing;
 using AsrPlatform.Whisper.Decoding.Rules;
 
 namespace AsrPlatform.Whisper.Decoding.HuggingFace;
@@ -7,6 +8,7 @@ namespace AsrPlatform.Whisper.Decoding.HuggingFace;
 /// Every sequence keeps <c>beams</c> open hypotheses and its <c>beams</c> best finished ones. Each step ranks the 2 · beams best
 /// continuations by the sum of log-probabilities: rules mask tokens after the softmax, and what is left is not normalised again. Of these
 /// the first beams may finish (score: sum / length^penalty); the best that do not end stay open. A finished sequence leaves the batch.
+/// With preferred phrases what they are worth is part of the score (shallow fusion), not of the hypotheses' log-probabilities.
 /// </remarks>
 internal static class BeamSearch
 {
@@ -14,9 +16,15 @@ internal static class BeamSearch
     private const float Never = -1e9f;
 
     /// <summary>Runs the search; parameters as for <see cref="RowSearch.Run"/>.</summary>
+    /// <param name="phrases">For each sequence the phrases that are preferred, and their acoustic gate; null for none.</param>
     /// <returns>For each sequence its best hypotheses, best first.</returns>
     public static Hypothesis[][] Run(
-        ITokenScorer scorer, int sequences, SearchSettings settings, TokenRule rule, CancellationToken cancellationToken)
+        ITokenScorer scorer,
+        int sequences,
+        SearchSettings settings,
+        TokenRule rule,
+        CancellationToken cancellationToken,
+        (IReadOnlyList<PhraseTrie> Tries, double TokenNats)? phrases = null)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(settings.ReturnedSequences, settings.Beams, nameof(settings));
         var beams = settings.Beams;
@@ -25,7 +33,7 @@ internal static class BeamSearch
         var active = new List<Sequence>(sequences);
         for (var i = 0; i < sequences; i++)
         {
-            all[i] = new Sequence(settings);
+            all[i] = new Sequence(settings, phrases?.Tries[i]);
             active.Add(all[i]);
         }
 
@@ -33,6 +41,7 @@ internal static class BeamSearch
         var tokens = new int[sequences * beams];
         var normalizers = new double[beams];
         var best = new int[Math.Min(2 * beams, vocabulary)];
+        var adjusted = phrases is null ? [] : new float[vocabulary];
         var scores = scorer.Start();
         for (var length = 0; active.Count > 0; length++)
         {
@@ -50,12 +59,19 @@ internal static class BeamSearch
                 {
                     var row = (index * rowsEach) + (length == 0 ? 0 : beam);
                     var rowScores = scores.Slice(row * vocabulary, vocabulary);
+                    var ranked = sequence.Phrases is null ? rowScores : adjusted;
                     if (length > 0 || beam == 0)
                     {
                         LogProbabilities.LogSoftmax(rowScores, rowScores);
                         rule(rowScores, sequence.Open[beam].Tokens.AsSpan(0, length));
                         normalizers[beam] = LogProbabilities.LogSumExp(rowScores);
-                        TopTokens.Find(rowScores, best);
+                        if (sequence.Phrases is { } trie)
+                        {
+                            rowScores.CopyTo(ranked);
+                            trie.Adjust(sequence.Open[beam].State, ranked, phrases!.Value.TokenNats);
+                        }
+
+                        TopTokens.Find(ranked, best);
                     }
                     else
                     {
@@ -65,7 +81,7 @@ internal static class BeamSearch
                     foreach (var token in best)
                     {
                         sequence.Offer(new Candidate(
-                            rowScores[token] + sequence.Open[beam].Score, beam, token, (float)(rowScores[token] - normalizers[beam])));
+                            ranked[token] + sequence.Open[beam].Score, beam, token, (float)(rowScores[token] - normalizers[beam])));
                     }
                 }
 
@@ -104,6 +120,9 @@ internal static class BeamSearch
 
         public float Score { get; set; }
 
+        /// <summary>Where it stands in the trie of phrases.</summary>
+        public int State { get; set; } = PhraseTrie.Start;
+
         /// <summary>The beam of the step before that this one continues.</summary>
         public int Parent { get; set; }
     }
@@ -114,9 +133,10 @@ internal static class BeamSearch
         private readonly List<Hypothesis> _finished = []; // best first
         private Beam[] _spare;
 
-        public Sequence(SearchSettings settings)
+        public Sequence(SearchSettings settings, PhraseTrie? phrases)
         {
             _settings = settings;
+            Phrases = phrases;
             Open = [.. Enumerable.Range(0, settings.Beams).Select(_ => new Beam(settings.MaxNewTokens))];
             _spare = [.. Enumerable.Range(0, settings.Beams).Select(_ => new Beam(settings.MaxNewTokens))];
             for (var i = 1; i < Open.Length; i++)
@@ -126,6 +146,8 @@ internal static class BeamSearch
 
             Candidates = new List<Candidate>((2 * settings.Beams) + 1);
         }
+
+        public PhraseTrie? Phrases { get; }
 
         public Beam[] Open { get; private set; }
 
@@ -199,6 +221,7 @@ internal static class BeamSearch
             target.Tokens[length] = candidate.Token;
             target.LogProbabilities[length] = candidate.LogProbability;
             target.Score = score;
+            target.State = Phrases?.Next(source.State, candidate.Token, out _) ?? PhraseTrie.Start;
             target.Parent = candidate.Beam;
         }
 

@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Whisper.Decoding.Biasing;
 
 namespace AsrPlatform.Whisper.Decoding.HuggingFace;
 
@@ -67,6 +68,9 @@ public sealed record GenerationOptions
     /// transformers fails) the no-speech probability alone decides.
     /// </summary>
     public double? NoSpeechThreshold { get; init; }
+
+    /// <summary>Phrases that are preferred at temperature 0: none, one for all rows, or one per row (null: none in that row).</summary>
+    internal IReadOnlyList<ContextBias?> Biases { get; init; } = [];
 
     /// <summary>Tokens never to generate; null takes the checkpoint's.</summary>
     public IReadOnlyList<int>? SuppressTokens { get; init; }

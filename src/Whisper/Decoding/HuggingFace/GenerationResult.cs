@@ -39,6 +39,9 @@ public sealed record GeneratedWindow
     /// <summary>Mean log-probability of the tokens, the end token counted.</summary>
     public required double AverageLogProbability { get; init; }
 
+    /// <summary>As <see cref="AverageLogProbability"/>, of what was heard without preferred phrases: what the thresholds judge.</summary>
+    internal double HeardLogProbability { get; init; }
+
     /// <summary>zlib ratio of the token bytes; null when there was no threshold to compare it with.</summary>
     public double? CompressionRatio { get; init; }
 

@@ -2,6 +2,7 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.Whisper.Decoding.Biasing;
 using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Whisper.Decoding.HuggingFace;
@@ -118,6 +119,7 @@ public sealed class HuggingFaceDecoder : ISpeechDecoder
             MaxNewTokens = options.MaxNewTokens,
             Temperatures = FallbackTemperatures.Of(options),
             Seed = options.Seed,
+            Biases = ContextBias.Of(options.Bias, tokenizer) is { } bias ? [bias] : [],
             PromptIds = options.InitialPrompt is { } prompt ? tokenizer.EncodePrompt(prompt) : [],
             ConditionOnPreviousTokens = options.ConditionOnPreviousText,
             CompressionRatioThreshold = options.CompressionRatioThreshold,

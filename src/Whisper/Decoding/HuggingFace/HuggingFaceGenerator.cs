@@ -4,6 +4,7 @@ using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Whisper.Alignment;
 using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.Whisper.Decoding.Biasing;
 using AsrPlatform.Whisper.Decoding.Rules;
 using AsrPlatform.Whisper.Text;
 
@@ -65,8 +66,8 @@ public sealed class HuggingFaceGenerator : IDisposable
             return [];
         }
 
-        var run = new Run(this, options, rows.Any(row => row.Frames > _windowFrames), cancellationToken);
-        Row[] all = [.. rows.Select(features => new Row(features))];
+        var run = new Run(this, options, rows.Count, rows.Any(row => row.Frames > _windowFrames), cancellationToken);
+        Row[] all = [.. rows.Select((features, index) => new Row(features, index))];
         for (var first = true; ; first = false)
         {
             Row[] active = [.. all.Where(row => row.Seek < row.Features.Frames)];
@@ -113,8 +114,11 @@ public sealed class HuggingFaceGenerator : IDisposable
 
     private int FramesOf(Row row) => Math.Min(row.Features.Frames - row.Seek, _windowFrames);
 
-    private sealed class Row(IFeatureWindows features)
+    private sealed class Row(IFeatureWindows features, int index)
     {
+        /// <summary>Its place among all rows.</summary>
+        public int Index => index;
+
         public IFeatureWindows Features => features;
 
         public int Seek { get; set; }
@@ -150,11 +154,16 @@ public sealed class HuggingFaceGenerator : IDisposable
         private readonly int[] _prompt;
         private readonly TokenTimes? _times;
 
-        public Run(HuggingFaceGenerator owner, GenerationOptions options, bool isLong, CancellationToken cancellationToken)
+        public Run(HuggingFaceGenerator owner, GenerationOptions options, int rows, bool isLong, CancellationToken cancellationToken)
         {
             _owner = owner;
             _generation = owner._generation;
             _options = options;
+            if (options.Biases.Count > 1 && options.Biases.Count != rows)
+            {
+                throw new AsrException($"{options.Biases.Count} lists of phrases were given for {rows} rows: give none, one, or one per row.");
+            }
+
             _cancellationToken = cancellationToken;
             _random = new Random(options.Seed);
             if (isLong && !options.ReturnTimestamps)
@@ -316,13 +325,20 @@ public sealed class HuggingFaceGenerator : IDisposable
                 TopK = _options.TopK,
             };
             var scorer = _owner._scorer;
-            scorer.Begin(states, pending, pending.Select(i => prefixes[i]), rows[0].Start.Length, maxNewTokens, beams, _noSpeechToken);
             try
             {
+                Begin(pending);
                 var found = beams > 1
                     ? BeamSearch.Run(scorer, pending.Length, settings, Mask, _cancellationToken)
                     : Array.ConvertAll(
                         RowSearch.Run(scorer, pending.Length, settings, Mask, _random, _cancellationToken), hypothesis => new[] { hypothesis });
+                double?[] noSpeech = [.. pending.Select((_, i) => _noSpeechToken is null ? null : (double?)scorer.NoSpeechProbabilities[i])];
+                double[] heard = [.. found.Select(hypotheses => hypotheses[0].AverageLogProbability)];
+                if (temperature == 0 && _options.Biases.Count > 0)
+                {
+                    Prefer(found);
+                }
+
                 for (var i = 0; i < pending.Length; i++)
                 {
                     var best = found[i][0];
@@ -336,8 +352,9 @@ public sealed class HuggingFaceGenerator : IDisposable
                         Beams = beams > 1 ? [.. found[i].Select(beam => ((IReadOnlyList<int>)beam.Tokens, beam.Score!.Value))] : [],
                         Temperature = temperature,
                         AverageLogProbability = best.AverageLogProbability,
+                        HeardLogProbability = heard[i],
                         CompressionRatio = _options.CompressionRatioThreshold is null ? null : CompressionRatio.OfTokens(best.Tokens, _owner._config.VocabSize),
-                        NoSpeechProbability = _noSpeechToken is null ? null : scorer.NoSpeechProbabilities[i],
+                        NoSpeechProbability = noSpeech[i],
                     };
                 }
             }
@@ -345,7 +362,52 @@ public sealed class HuggingFaceGenerator : IDisposable
             {
                 scorer.End();
             }
+
+            void Begin(int[] sources) =>
+                scorer.Begin(states, sources, sources.Select(i => prefixes[i]), rows[0].Start.Length, maxNewTokens, beams, _noSpeechToken);
+
+            // Searches once more where rows sound like phrases that are preferred in them.
+            void Prefer(Hypothesis[][] found)
+            {
+                int[] open = [.. Enumerable.Range(0, pending.Length).Where(i => BiasOf(rows[pending[i]]) is not null)];
+                for (var round = 0; round < ContextBias.MostRounds && open.Length > 0; round++)
+                {
+                    var tries = open
+                        .SelectMany(index => BiasOf(rows[pending[index]])!.Candidates(found[index][0].Tokens, separately: beams == 1)
+                            .Select(spots => (Index: index, Bias: BiasOf(rows[pending[index]])!, Spots: spots)))
+                        .ToArray();
+                    if (tries.Length == 0)
+                    {
+                        return;
+                    }
+
+                    Begin(Array.ConvertAll(tries, one => pending[one.Index]));
+                    var biased = beams > 1
+                        ? BeamSearch.Run(
+                            scorer, tries.Length, settings, Mask, _cancellationToken, (Array.ConvertAll(tries, one => one.Bias.TrieOf(one.Spots)), tries[0].Bias.TokenNats))
+                        : Array.ConvertAll(
+                            RowSearch.Run(
+                                scorer, tries.Length, settings, Mask, _random, _cancellationToken, (Array.ConvertAll(tries, one => new BiasedRow(one.Bias, one.Spots)), _timestampBegin)),
+                            hypothesis => new[] { hypothesis });
+                    var better = new HashSet<int>();
+                    foreach (var (one, hypotheses) in tries.Zip(biased))
+                    {
+                        if (one.Bias.Prefers(Plain(hypotheses[0]), Plain(found[one.Index][0])))
+                        {
+                            found[one.Index] = hypotheses;
+                            better.Add(one.Index);
+                        }
+                    }
+
+                    // There may be another phrase in another place.
+                    open = [.. better.Order()];
+                }
+
+                static BiasHypothesis Plain(Hypothesis hypothesis) => new(hypothesis.Tokens, hypothesis.LogProbability);
+            }
         }
+
+        private ContextBias? BiasOf(Row row) => _options.Biases.Count == 1 ? _options.Biases[0] : _options.Biases[row.Index];
 
         private void Finish(Row row, GeneratedWindow window, IEncoderStates states, int source)
         {
@@ -425,10 +487,10 @@ public sealed class HuggingFaceGenerator : IDisposable
         }
 
         private bool NeedsFallback(GeneratedWindow window) => !IsSilent(window)
-            && (window.CompressionRatio > _options.CompressionRatioThreshold || window.AverageLogProbability < _options.LogProbabilityThreshold);
+            && (window.CompressionRatio > _options.CompressionRatioThreshold || window.HeardLogProbability < _options.LogProbabilityThreshold);
 
         private bool IsSilent(GeneratedWindow window) => window.NoSpeechProbability > _options.NoSpeechThreshold
-            && !(window.AverageLogProbability >= _options.LogProbabilityThreshold);
+            && !(window.HeardLogProbability >= _options.LogProbabilityThreshold);
 
         private List<int?> Forced()
         {

@@ -9,7 +9,10 @@ namespace AsrPlatform.Whisper.Decoding.HuggingFace;
 internal sealed record Hypothesis(int[] Tokens, float[] LogProbabilities, float? Score)
 {
     /// <summary>Mean of <see cref="LogProbabilities"/>, the end token counted, as transformers compares with its threshold.</summary>
-    public double AverageLogProbability
+    public double AverageLogProbability => LogProbabilities.Length == 0 ? 0 : LogProbability / LogProbabilities.Length;
+
+    /// <summary>Sum of <see cref="LogProbabilities"/>.</summary>
+    public double LogProbability
     {
         get
         {
@@ -19,7 +22,7 @@ internal sealed record Hypothesis(int[] Tokens, float[] LogProbabilities, float?
                 sum += value;
             }
 
-            return LogProbabilities.Length == 0 ? 0 : sum / LogProbabilities.Length;
+            return sum;
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using AsrPlatform.Whisper.Decoding.Biasing;
 using AsrPlatform.Whisper.Decoding.Rules;
 
 namespace AsrPlatform.Whisper.Decoding.HuggingFace;
@@ -13,6 +14,7 @@ internal static class RowSearch
     /// <param name="rule">Masks tokens.</param>
     /// <param name="random">Draws samples; not used at temperature 0.</param>
     /// <param name="cancellationToken">Stops between two steps.</param>
+    /// <param name="biased">At temperature 0, for each sequence what prefers phrases in it, and the id from which on tokens are timestamps; null for none.</param>
     /// <returns>One hypothesis per sequence.</returns>
     public static Hypothesis[] Run(
         ITokenScorer scorer,
@@ -20,7 +22,8 @@ internal static class RowSearch
         SearchSettings settings,
         TokenRule rule,
         Random random,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        (IReadOnlyList<BiasedRow> Rows, int TimestampBegin)? biased = null)
     {
         var results = new Hypothesis[sequences];
         var tokens = new int[sequences][];
@@ -47,7 +50,9 @@ internal static class RowSearch
                 var sequence = active[row];
                 var rowScores = scores.Slice(row * scorer.VocabularySize, scorer.VocabularySize);
                 rule(rowScores, tokens[sequence].AsSpan(0, length));
-                var token = Choose(rowScores, settings.Temperature, best, random);
+                var token = biased is var (biasedRows, timestampBegin)
+                    ? biasedRows[sequence].Choose(rowScores, isStart: length == 0 || tokens[sequence][length - 1] >= timestampBegin)
+                    : Choose(rowScores, settings.Temperature, best, random);
                 tokens[sequence][length] = token;
                 logProbabilities[sequence][length] = (float)LogProbabilities.OfToken(rowScores, token);
                 if (token == settings.EndToken || length + 1 == settings.MaxNewTokens)

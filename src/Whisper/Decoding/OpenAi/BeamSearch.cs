@@ -1,3 +1,4 @@
+using AsrPlatform.Whisper.Decoding.Biasing;
 using AsrPlatform.Whisper.Decoding.Rules;
 
 namespace AsrPlatform.Whisper.Decoding.OpenAi;
@@ -5,7 +6,8 @@ namespace AsrPlatform.Whisper.Decoding.OpenAi;
 /// <summary>The bookkeeping of a beam search over one window, by the rules of OpenAI's <c>BeamSearchDecoder</c>.</summary>
 /// <remarks>
 /// A hypothesis that ends leaves the beam, and the search goes on with as many others until enough have ended; it does not stop because
-/// none can still win. The buffers are made once, for all windows.
+/// none can still win. With preferred phrases hypotheses rank by their score and what the phrases in them are worth (shallow fusion). The
+/// buffers are made once, for all windows.
 /// </remarks>
 internal sealed class BeamSearch
 {
@@ -17,10 +19,17 @@ internal sealed class BeamSearch
     private readonly int[] _sources;
     private readonly int[] _newest;
     private readonly List<Candidate> _ended = [];
+    private readonly float[] _adjusted;
+    private PhraseTrie? _phrases;
+    private double _phraseNats;
     private int[][] _tokens;
     private int[][] _nextTokens;
     private double[] _scores;
     private double[] _nextScores;
+    private double[] _gains;
+    private double[] _nextGains;
+    private int[] _states; // in the trie of phrases
+    private int[] _nextStates;
     private int _extensionCount;
 
     /// <summary>Creates a search that serves one window after the other.</summary>
@@ -42,6 +51,11 @@ internal sealed class BeamSearch
         _newest = new int[beams];
         _scores = new double[beams];
         _nextScores = new double[beams];
+        _gains = new double[beams];
+        _nextGains = new double[beams];
+        _states = new int[beams];
+        _nextStates = new int[beams];
+        _adjusted = new float[vocabulary];
         _tokens = [.. Enumerable.Range(0, beams).Select(_ => new int[maxTokens])];
         _nextTokens = [.. Enumerable.Range(0, beams).Select(_ => new int[maxTokens])];
     }
@@ -62,10 +76,13 @@ internal sealed class BeamSearch
     public ReadOnlySpan<int> Newest => _newest.AsSpan(0, Rows);
 
     /// <summary>Starts anew.</summary>
-    public void Begin()
+    /// <param name="phrases">Phrases that are preferred; null for none.</param>
+    /// <param name="phraseNats">Their acoustic gate: <see cref="BiasSettings.TokenNats"/>.</param>
+    public void Begin(PhraseTrie? phrases = null, double phraseNats = 0)
     {
+        (_phrases, _phraseNats) = (phrases, phraseNats);
         _ended.Clear();
-        _scores[0] = 0;
+        (_scores[0], _gains[0], _states[0]) = (0, 0, PhraseTrie.Start);
         (Rows, Length, _extensionCount) = (1, 0, 0);
     }
 
@@ -78,13 +95,28 @@ internal sealed class BeamSearch
     public void Extend(int row, ReadOnlySpan<float> logits)
     {
         var normaliser = LogProbabilities.LogSumExp(logits);
-        TopTokens.Find(logits, _top);
+        var ranked = logits;
+        if (_phrases is not null)
+        {
+            logits.CopyTo(_adjusted);
+            _phrases.Adjust(_states[row], _adjusted, _phraseNats);
+            ranked = _adjusted;
+        }
+
+        TopTokens.Find(ranked, _top);
         foreach (var token in _top)
         {
-            if (!float.IsNegativeInfinity(logits[token]))
+            if (!float.IsNegativeInfinity(ranked[token]))
             {
                 var score = _scores[row] + (logits[token] - normaliser);
-                _extensions[_extensionCount] = new Extension(score, row, token, _extensionCount);
+                var (gain, state) = (0.0, PhraseTrie.Start);
+                if (_phrases is not null)
+                {
+                    state = _phrases.Next(_states[row], token, out gain);
+                    gain += _gains[row];
+                }
+
+                _extensions[_extensionCount] = new Extension(score, row, token, _extensionCount, gain, state);
                 _extensionCount++;
             }
         }
@@ -95,7 +127,7 @@ internal sealed class BeamSearch
     {
         var ranked = _extensions.AsSpan(0, _extensionCount);
         ranked.Sort(static (left, right) =>
-            left.Score != right.Score ? right.Score.CompareTo(left.Score) : left.Order.CompareTo(right.Order));
+            left.Rank != right.Rank ? right.Rank.CompareTo(left.Rank) : left.Order.CompareTo(right.Order));
         var rows = 0;
         foreach (var extension in ranked)
         {
@@ -108,7 +140,7 @@ internal sealed class BeamSearch
             {
                 if (_ended.Count < _wanted)
                 {
-                    _ended.Add(new Candidate(Tokens(extension.Row).ToArray(), extension.Score));
+                    _ended.Add(new Candidate(Tokens(extension.Row).ToArray(), extension.Score, extension.Gain));
                 }
 
                 continue;
@@ -117,20 +149,26 @@ internal sealed class BeamSearch
             Tokens(extension.Row).CopyTo(_nextTokens[rows]);
             _nextTokens[rows][Length] = extension.Token;
             (_nextScores[rows], _sources[rows], _newest[rows]) = (extension.Score, extension.Row, extension.Token);
+            (_nextGains[rows], _nextStates[rows]) = (extension.Gain, extension.State);
             rows++;
         }
 
         (_tokens, _nextTokens) = (_nextTokens, _tokens);
         (_scores, _nextScores) = (_nextScores, _scores);
+        (_gains, _nextGains) = (_nextGains, _gains);
+        (_states, _nextStates) = (_nextStates, _states);
         (Rows, Length, _extensionCount) = (rows, Length + 1, 0);
     }
 
     /// <summary>The hypotheses to choose from: those that ended, filled up to the number of beams with the best of those that did not.</summary>
     public IReadOnlyList<Candidate> Finish()
     {
-        var open = Enumerable.Range(0, Rows).OrderByDescending(row => _scores[row]).Take(Math.Max(0, _beams - _ended.Count));
-        return [.. _ended, .. open.Select(row => new Candidate(Tokens(row).ToArray(), _scores[row]))];
+        var open = Enumerable.Range(0, Rows).Select(row => new Candidate(Tokens(row).ToArray(), _scores[row], _gains[row] + (_phrases?.End(_states[row]) ?? 0)));
+        return [.. _ended, .. open.OrderByDescending(candidate => candidate.Score + candidate.Gain).Take(Math.Max(0, _beams - _ended.Count))];
     }
 
-    private readonly record struct Extension(double Score, int Row, int Token, int Order);
+    private readonly record struct Extension(double Score, int Row, int Token, int Order, double Gain, int State)
+    {
+        public double Rank => Score + Gain;
+    }
 }

@@ -3,7 +3,8 @@ namespace AsrPlatform.Whisper.Decoding.OpenAi;
 /// <summary>A hypothesis for a window.</summary>
 /// <param name="Tokens">Sampled tokens before the end token.</param>
 /// <param name="Score">Sum of the log-probabilities of its tokens, the end's included where it was sampled.</param>
-internal readonly record struct Candidate(int[] Tokens, double Score)
+/// <param name="Gain">What the preferred phrases in it are worth; it counts beside the score.</param>
+internal readonly record struct Candidate(int[] Tokens, double Score, double Gain = 0)
 {
     /// <summary>The best of several: the highest score by length (OpenAI's <c>MaximumLikelihoodRanker</c>); of equal ones the first.</summary>
     /// <param name="candidates">At least one.</param>
@@ -24,5 +25,5 @@ internal readonly record struct Candidate(int[] Tokens, double Score)
 
     // Only rules that leave nothing but the end give an empty hypothesis; it counts as one token.
     private double Normalised(double? lengthPenalty) =>
-        Score / (lengthPenalty is { } exponent ? Math.Pow((5 + Tokens.Length) / 6.0, exponent) : Math.Max(1, Tokens.Length));
+        (Score + Gain) / (lengthPenalty is { } exponent ? Math.Pow((5 + Tokens.Length) / 6.0, exponent) : Math.Max(1, Tokens.Length));
 }

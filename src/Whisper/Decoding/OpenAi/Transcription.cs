@@ -184,7 +184,7 @@ internal sealed class Transcription : IDisposable
             foreach (var temperature in _temperatures)
             {
                 result = decoder.Decode(temperature, _random, _cancellationToken);
-                var unlikely = result.AverageLogProbability < _options.LogProbabilityThreshold;
+                var unlikely = result.HeardLogProbability < _options.LogProbabilityThreshold;
                 var silent = unlikely && result.NoSpeechProbability > _options.NoSpeechThreshold;
                 if (silent || !(unlikely || result.CompressionRatio > _options.CompressionRatioThreshold))
                 {
@@ -202,7 +202,7 @@ internal sealed class Transcription : IDisposable
     }
 
     private bool IsSilence(WindowResult result) =>
-        result.NoSpeechProbability > _options.NoSpeechThreshold && !(result.AverageLogProbability > _options.LogProbabilityThreshold);
+        result.NoSpeechProbability > _options.NoSpeechThreshold && !(result.HeardLogProbability > _options.LogProbabilityThreshold);
 
     private void AssignWords(
         WordAligner aligner, IEncoderStates states, List<SegmentDraft> segments, string? language, double offset, int frames)

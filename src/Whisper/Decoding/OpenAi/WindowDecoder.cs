@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Whisper.Decoding.Biasing;
 using AsrPlatform.Whisper.Decoding.Rules;
 using AsrPlatform.Whisper.Text;
 using AsrPlatform.Whisper.Tokens;
@@ -8,8 +9,8 @@ namespace AsrPlatform.Whisper.Decoding.OpenAi;
 
 /// <summary>Decodes one window of audio after the other, as OpenAI's <c>DecodingTask</c> does.</summary>
 /// <remarks>
-/// The prompt is fed once per window: retries at another temperature take the cache back to its end. Buffers are made once; a decoding
-/// step allocates nothing here.
+/// The prompt is fed once per window: retries at another temperature, and the second decoding where a preferred phrase may have been said,
+/// take the cache back to its end. Buffers are made once; a decoding step without preferred phrases allocates nothing here.
 /// </remarks>
 internal sealed class WindowDecoder : IDisposable
 {
@@ -81,16 +82,19 @@ internal sealed class WindowDecoder : IDisposable
     /// <param name="cancellationToken">Stops between two steps.</param>
     public WindowResult Decode(double temperature, Random random, CancellationToken cancellationToken)
     {
-        var candidates = temperature == 0 && _beamSearch is not null
-            ? SearchBeams(_beamSearch, cancellationToken)
-            : SampleRows(temperature, random, cancellationToken);
-        var best = Candidate.Best(candidates, _options.LengthPenalty);
+        var heard = Search(temperature, random, [], cancellationToken);
+        var best = temperature == 0 && _options.Bias is { } bias
+            ? bias.Choose(heard, separately: _beamSearch is null, spots => Search(temperature, random, spots, cancellationToken))
+            : heard;
         return new WindowResult(
             best.Tokens,
-            best.Score / (best.Tokens.Length + 1),
+            best.LogProbability / (best.Tokens.Length + 1),
             _noSpeechProbability,
             CompressionRatio.OfText(_tokenizer.Decode(best.Tokens).Trim()),
-            temperature);
+            temperature)
+        {
+            HeardLogProbability = heard.LogProbability / (heard.Tokens.Length + 1),
+        };
     }
 
     /// <summary>Ends the window and frees its cache.</summary>
@@ -103,9 +107,19 @@ internal sealed class WindowDecoder : IDisposable
     /// <inheritdoc />
     public void Dispose() => End();
 
-    private IReadOnlyList<Candidate> SearchBeams(BeamSearch search, CancellationToken cancellationToken)
+    /// <summary>The best hypothesis, with the phrases at spots preferred.</summary>
+    private BiasHypothesis Search(double temperature, Random random, IReadOnlyList<PhraseSpot> spots, CancellationToken cancellationToken)
     {
-        search.Begin();
+        var candidates = temperature == 0 && _beamSearch is not null
+            ? SearchBeams(_beamSearch, spots, cancellationToken)
+            : SampleRows(temperature, random, spots, cancellationToken);
+        var best = Candidate.Best(candidates, _options.LengthPenalty);
+        return new BiasHypothesis(best.Tokens, best.Score);
+    }
+
+    private IReadOnlyList<Candidate> SearchBeams(BeamSearch search, IReadOnlyList<PhraseSpot> spots, CancellationToken cancellationToken)
+    {
+        search.Begin(spots.Count > 0 ? _options.Bias!.TrieOf(spots) : null, _options.Bias?.TokenNats ?? 0);
         Rewind(1);
         while (true)
         {
@@ -128,8 +142,9 @@ internal sealed class WindowDecoder : IDisposable
         }
     }
 
-    private Candidate[] SampleRows(double temperature, Random random, CancellationToken cancellationToken)
+    private Candidate[] SampleRows(double temperature, Random random, IReadOnlyList<PhraseSpot> spots, CancellationToken cancellationToken)
     {
+        var biased = spots.Count > 0 ? new BiasedRow(_options.Bias!, spots) : null;
         var candidates = temperature == 0 ? 1 : _options.BestOf;
         for (var candidate = 0; candidate < candidates; candidate++)
         {
@@ -147,8 +162,8 @@ internal sealed class WindowDecoder : IDisposable
                 var candidate = _live[row];
                 var logits = Row(row);
                 Filter(logits, _sampled[candidate].AsSpan(0, length));
-                var token = temperature == 0
-                    ? TensorPrimitives.IndexOfMax<float>(logits)
+                var token = biased is not null ? biased.Choose(logits, isStart: length == 0 || _sampled[candidate][length - 1] >= _tokenizer.TimestampBegin)
+                    : temperature == 0 ? TensorPrimitives.IndexOfMax<float>(logits)
                     : LogProbabilities.Sample(logits, temperature, random.NextDouble());
                 _scores[candidate] += LogProbabilities.OfToken(logits, token);
                 if (token != _tokenizer.EndOfText)

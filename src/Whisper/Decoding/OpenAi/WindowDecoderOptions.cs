@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Whisper.Decoding.Biasing;
 using AsrPlatform.Whisper.Decoding.Rules;
 
 namespace AsrPlatform.Whisper.Decoding.OpenAi;
@@ -36,6 +37,9 @@ internal sealed record WindowDecoderOptions
     /// <summary>Candidates above temperature 0.</summary>
     public int BestOf { get; init; } = 1;
 
+    /// <summary>Phrases that are preferred at temperature 0; null for none.</summary>
+    public ContextBias? Bias { get; init; }
+
     /// <summary>Most rows that decode together.</summary>
     public int MaxRows => Math.Max(BeamSize ?? 1, BestOf);
 
@@ -66,6 +70,7 @@ internal sealed record WindowDecoderOptions
             Patience = options.Patience ?? 1,
             LengthPenalty = options.LengthPenalty,
             BestOf = options.BestOf ?? 1,
+            Bias = ContextBias.Of(options.Bias, tokenizer),
         };
     }
 

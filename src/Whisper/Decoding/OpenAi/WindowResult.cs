@@ -7,4 +7,11 @@ namespace AsrPlatform.Whisper.Decoding.OpenAi;
 /// <param name="CompressionRatio">zlib ratio of the text.</param>
 /// <param name="Temperature">The temperature that gave it.</param>
 internal sealed record WindowResult(
-    int[] Tokens, double AverageLogProbability, double NoSpeechProbability, double CompressionRatio, double Temperature);
+    int[] Tokens, double AverageLogProbability, double NoSpeechProbability, double CompressionRatio, double Temperature)
+{
+    /// <summary>
+    /// As <see cref="AverageLogProbability"/>, of what was heard without preferred phrases: how far the window can be trusted. A word that
+    /// the model does not know is no reason to try again.
+    /// </summary>
+    public required double HeardLogProbability { get; init; }
+}

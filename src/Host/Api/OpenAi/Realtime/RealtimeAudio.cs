@@ -211,6 +211,7 @@ internal sealed class RealtimeAudio(RealtimeContext context, RealtimeSender even
             SampleRateHz = SampleRateHz,
             Language = _settings.Language,
             Prompt = _settings.Prompt,
+            Hotwords = _settings.Hotwords,
             Adapter = _adapter,
         };
         _live = await LiveTurns.StartAsync(context, request, events, _settings.LogProbabilities, cancellationToken);
@@ -220,7 +221,7 @@ internal sealed class RealtimeAudio(RealtimeContext context, RealtimeSender even
             var rate = context.Recognizer.SampleRateHz;
             _resampler = rate == SampleRateHz ? null : new Resampler(SampleRateHz, rate);
             _turns = new SpeechTurns(
-                context.Detectors(rate),
+                context.Detectors(rate, detection.Threshold),
                 rate,
                 TimeSpan.FromMilliseconds(detection.PrefixPaddingMs),
                 TimeSpan.FromMilliseconds(detection.SilenceDurationMs),

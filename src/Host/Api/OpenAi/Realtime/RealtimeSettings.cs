@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Whisper.Tokens;
 
@@ -17,7 +18,7 @@ internal sealed record RealtimeAudioFormat(string Type, int SampleRateHz)
 }
 
 /// <summary>Turn detection by the server; OpenAI's defaults.</summary>
-/// <param name="Threshold">Kept and told back: the host's detector finds its own.</param>
+/// <param name="Threshold">How sure the voice detector is to be, 0…1; see <see cref="VoiceActivityDetectorFactory"/>.</param>
 /// <param name="PrefixPaddingMs">Audio before the first speech that belongs to a turn.</param>
 /// <param name="SilenceDurationMs">Silence that ends a turn.</param>
 internal sealed record ServerVad(double Threshold = 0.5, int PrefixPaddingMs = 300, int SilenceDurationMs = 500);
@@ -36,6 +37,9 @@ internal sealed record RealtimeSettings
     public string? Language { get; init; }
 
     public string? Prompt { get; init; }
+
+    /// <summary>This host's own: words and names that may be said; null for none.</summary>
+    public IReadOnlyList<string>? Hotwords { get; init; }
 
     /// <summary>Null: the client commits.</summary>
     public ServerVad? TurnDetection { get; init; } = new();
@@ -128,7 +132,9 @@ internal sealed record RealtimeSettings
         ["include"] = Include(),
     };
 
-    private object Transcription(string? model) => new { Model = Model ?? model, Language, Prompt };
+    private object Transcription(string? model) => Hotwords is null
+        ? new { Model = Model ?? model, Language, Prompt }
+        : new { Model = Model ?? model, Language, Prompt, Hotwords };
 
     private object? Detection() => TurnDetection is null
         ? null
@@ -150,6 +156,7 @@ internal sealed record RealtimeSettings
                 Model = transcription.TryGetProperty("model", out var model) ? ReadText(model, $"{path}.model") : settings.Model,
                 Language = transcription.TryGetProperty("language", out var language) ? ReadLanguage(language, $"{path}.language") : settings.Language,
                 Prompt = transcription.TryGetProperty("prompt", out var prompt) ? ReadText(prompt, $"{path}.prompt") : settings.Prompt,
+                Hotwords = transcription.TryGetProperty("hotwords", out var hotwords) ? ReadHotwords(hotwords, $"{path}.hotwords") : settings.Hotwords,
             };
             path = path[..^(transcriptionName.Length + 1)];
         }
@@ -233,6 +240,28 @@ internal sealed record RealtimeSettings
         return string.IsNullOrEmpty(language)
             ? null
             : WhisperLanguages.FindCode(language) ?? throw OpenAiException.Invalid($"{path} must be an ISO-639-1 code such as en.", path, "invalid_value");
+    }
+
+    private static IReadOnlyList<string>? ReadHotwords(JsonElement element, string path)
+    {
+        if (element.ValueKind == JsonValueKind.Null)
+        {
+            return null;
+        }
+
+        if (element.ValueKind != JsonValueKind.Array || element.EnumerateArray().Any(word => word.ValueKind != JsonValueKind.String))
+        {
+            throw OpenAiException.Invalid($"{path} must be an array of strings.", path, "invalid_type");
+        }
+
+        try
+        {
+            return Learning.Memory.Hotwords.Check([.. element.EnumerateArray().Select(word => word.GetString())]);
+        }
+        catch (AsrException error)
+        {
+            throw OpenAiException.Invalid($"{path}: {error.Message}.", path, "invalid_value");
+        }
     }
 
     private static string? ReadText(JsonElement element, string path) => element.ValueKind switch
