@@ -9,9 +9,6 @@ import { divide, join, tidy } from "./utterance";
 /** Characters of a segment's text that the host takes. */
 const LONGEST_TEXT = 4000;
 
-/** Characters by which a word may have moved while the text before it was edited. */
-const SHIFT = 20;
-
 export interface EditorOptions {
   /** Sends a text for the update that was seen. */
   send(seen: CaptionUpdate, text: string, author: string): Promise<void>;
@@ -93,9 +90,12 @@ export class Editor {
       input.style.height = `${input.scrollHeight}px`;
     };
     const select = (text: string, at: number): boolean => {
-      // What was typed before it may have moved it.
-      const near = input.value.indexOf(text, Math.max(0, at - SHIFT));
-      const found = near < 0 ? input.value.indexOf(text) : near;
+      // What was typed before it may have moved it: the nearest one is meant.
+      let found = -1;
+      for (let place = input.value.indexOf(text); place >= 0; place = input.value.indexOf(text, place + 1)) {
+        if (found < 0 || Math.abs(place - at) < Math.abs(found - at)) found = place;
+      }
+
       if (found < 0) return false;
       input.focus();
       input.setSelectionRange(found, found + text.length);
