@@ -24,9 +24,10 @@ internal static class ApiEndpoints
     private static IResult Ready(ModelHost model, HttpContext context)
     {
         var snapshot = model.Snapshot;
-        var isKnown = Caller.Of(context) is not null;
+        var caller = Caller.Of(context);
+        var isKnown = caller is not null;
         return snapshot.Info is { } info
-            ? !isKnown ? Results.Json(new { status = "ready" }) : Results.Json(new { status = "ready", model = info.Name, backend = info.Backend, adapter = info.AdapterVersion, languages = info.Languages, sampleRateHz = info.SampleRateHz })
+            ? !isKnown ? Results.Json(new { status = "ready" }) : Results.Json(new { status = "ready", model = info.Name, backend = info.Backend, adapter = info.AdapterVersion, languages = info.Languages, sampleRateHz = info.SampleRateHz, role = caller!.Role.NameOf() })
             : Results.Problem(
                 snapshot.Reason is null ? "The model is being loaded." : isKnown ? snapshot.Reason : "There is no model: ask with an API key, or see the host's log.",
                 statusCode: StatusCodes.Status503ServiceUnavailable,

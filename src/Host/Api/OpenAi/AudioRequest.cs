@@ -29,6 +29,9 @@ internal sealed record AudioRequest
 
     public string? Model { get; private init; }
 
+    /// <summary>Not OpenAI's: an adapter's id, also of one that is not active, <c>active</c> or <c>none</c>; null: what the model says.</summary>
+    public string? Adapter { get; private init; }
+
     public AudioResponseFormat Format { get; private init; }
 
     /// <summary>As server-sent events.</summary>
@@ -85,6 +88,7 @@ internal sealed record AudioRequest
         return new AudioRequest
         {
             Model = upload.Field("model"),
+            Adapter = upload.Field("adapter"),
             Format = format,
             Stream = stream,
             Words = words,

@@ -78,7 +78,7 @@ public sealed class AudioEndpointsTests : IAsyncLifetime
     [Fact]
     public async Task Transcribe_WithEveryOption_HandsItToTheRecogniser()
     {
-        using var response = await PostAsync("transcriptions", ("model", "dialect"), ("language", "German"), ("prompt", "Names: Ada"), ("temperature", "0.4"));
+        using var response = await PostAsync("transcriptions", ("model", "dialect"), ("language", "German"), ("prompt", "Names: Ada"), ("temperature", "0.4"), ("hotwords", "Ada, Grace Hopper"));
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         var (options, samples) = _recognizer.Calls.Single();
         Assert.Equal(("de", "Names: Ada", 0.4, "dialect", TranscriptionTask.Transcribe), (options.Language, options.InitialPrompt, options.Temperature, options.Adapter, options.Task));
@@ -256,6 +256,27 @@ public sealed class AudioEndpointsTests : IAsyncLifetime
         await client.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => request);
         await _recognizer.WasCancelled.Task.WaitAsync(Cancelled);
+    }
+
+    [Theory]
+    [InlineData("none")]
+    [InlineData("dialect")]
+    public async Task Transcribe_WithAnAdapter_IsDecodedWithItWhateverTheModel(string adapter)
+    {
+        using var response = await PostAsync("transcriptions", ("model", "whisper-1"), ("adapter", adapter));
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(adapter, Assert.Single(_recognizer.Calls).Options.Adapter);
+    }
+
+    [Fact]
+    public async Task Transcribe_WithAnUnknownAdapter_NamesTheField()
+    {
+        using var response = await PostAsync("transcriptions", ("adapter", "nobody"));
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        var error = (await JsonAsync(response))["error"]!;
+        Assert.Equal("adapter", (string)error["param"]!);
+        Assert.Contains("nobody", (string)error["message"]!, StringComparison.Ordinal);
+        Assert.Empty(_recognizer.Calls);
     }
 
     [Fact]
