@@ -104,16 +104,6 @@ public sealed class CorrectionDatasetsTests : IDisposable
     }
 
     [Fact]
-    public async Task Build_AClipThatWasCorrectedTwice_MeansTheLastText()
-    {
-        var clip = _folder.Clip(77);
-        await _folder.AddAsync("first thought", clip: clip);
-        var last = await _folder.AddAsync("second thought", clip: clip);
-        var dataset = await BuildAsync(_folder, anchor: null);
-        Assert.Equal([last], dataset.Corrections);
-    }
-
-    [Fact]
     public async Task Build_NothingNew_SaysSo()
     {
         var error = await Assert.ThrowsAsync<AsrException>(() => BuildAsync(_folder, anchor: null));
