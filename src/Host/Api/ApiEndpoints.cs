@@ -15,6 +15,7 @@ internal static class ApiEndpoints
         app.MapAdapters();
         app.MapConfidence();
         app.MapCorrections();
+        app.MapLearning();
         app.MapGet("/api/plugins", (PluginCatalog plugins) => plugins.Statuses).RequireRole(Role.Viewer);
         app.MapFallback("/api/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}.")).RequireRole(Role.Viewer);
     }

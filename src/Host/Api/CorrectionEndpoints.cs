@@ -18,7 +18,7 @@ internal static class CorrectionEndpoints
         // Whoever may only watch sees captions, not who corrected them, nor hears the voice.
         app.MapGet("/api/corrections", List).RequireRole(Role.Corrector);
         app.MapGet("/api/corrections/{number:long}", (long number, CorrectionStore corrections) =>
-            corrections.Find(number) is { } correction ? Results.Json(CorrectionItem.Of(correction)) : NoCorrection(number)).RequireRole(Role.Corrector);
+            corrections.Find(number) is { } correction ? Show(corrections, correction) : NoCorrection(number)).RequireRole(Role.Corrector);
         app.MapGet("/api/corrections/{number:long}/audio", Audio).RequireRole(Role.Corrector);
         app.MapPost("/api/corrections", SubmitAsync).RequireRole(Role.Corrector);
         app.MapPost("/api/corrections/{number:long}/release", (long number, CorrectionStore corrections) => ReviewAsync(number, corrections, isReleased: true)).RequireRole(Role.Admin);
@@ -38,7 +38,8 @@ internal static class CorrectionEndpoints
 
         var filter = new CorrectionFilter(string.IsNullOrEmpty(state) ? null : ParseState(state), session, author);
         var page = corrections.List(filter, after, limit);
-        return Results.Json(new { items = page.Select(CorrectionItem.Of), next = page.Count == limit ? page[^1].Number : (long?)null });
+        var inTraining = corrections.InTraining();
+        return Results.Json(new { items = page.Select(correction => CorrectionItem.Of(correction, inTraining)), next = page.Count == limit ? page[^1].Number : (long?)null });
     }
 
     private static CorrectionState ParseState(string state) => CorrectionRows.StateOf(state)
@@ -60,7 +61,7 @@ internal static class CorrectionEndpoints
             : Results.Json(await sessions.CorrectAsync(correction));
 
     private static async Task<IResult> ReviewAsync(long number, CorrectionStore corrections, bool isReleased) =>
-        await corrections.ReviewAsync(number, isReleased) is { } correction ? Results.Json(CorrectionItem.Of(correction)) : NoCorrection(number);
+        await corrections.ReviewAsync(number, isReleased) is { } correction ? Show(corrections, correction) : NoCorrection(number);
 
     private static async Task<IResult> DeleteAuthorAsync(CorrectionStore corrections, LiveSessionStore sessions, string? author = null)
     {
@@ -71,6 +72,8 @@ internal static class CorrectionEndpoints
 
         return Results.Json(new { deleted = await sessions.DeleteCorrectionsAsync(corrections.OfAuthor(author), "its author's corrections were deleted") });
     }
+
+    private static IResult Show(CorrectionStore corrections, StoredCorrection correction) => Results.Json(CorrectionItem.Of(correction, corrections.InTraining()));
 
     private static IResult NoCorrection(long number) => Results.Problem($"There is no correction {number}, or it has none of that.", statusCode: StatusCodes.Status404NotFound);
 }

@@ -2,6 +2,7 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Api.OpenAi;
 using AsrPlatform.Host.Diagnostics;
 using AsrPlatform.Host.Learning.Registry;
+using AsrPlatform.Host.Learning.Rounds;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Security;
@@ -60,6 +61,7 @@ internal static class HostApplication
         builder.Services.TryAddSingleton<IAdapterSlots, PluginAdapters>();
         builder.Services.AddSingleton(served ?? new ServedModel());
         builder.Services.AddLive(model, builder.Configuration);
+        builder.Services.AddLearning(builder.Configuration);
         builder.Services.AddOpenAi(builder.Configuration);
         builder.Services.AddSecurity(builder.Configuration);
         builder.Services.AddSettings<TelemetryOptions>(builder.Configuration, TelemetryOptions.Section);

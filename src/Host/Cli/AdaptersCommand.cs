@@ -30,6 +30,7 @@ internal static class AdaptersCommand
         command.Subcommands.Add(CreateRollBack());
         command.Subcommands.Add(CreateDelete());
         command.Subcommands.Add(CreateMerge());
+        command.Subcommands.Add(AdaptersRebuild.Create());
         return command;
     }
 

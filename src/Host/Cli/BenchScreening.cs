@@ -95,6 +95,7 @@ internal static class BenchScreening
             var other = Enumerable.Range(1, clips.Count - 1).Select(step => clips[(index + step) % clips.Count].Text).MinBy(text => text.Split(' ').Count(own.Contains))!;
             Add("right", clip.Text);
             Add("other segment", other);
+            Add("other segment in part", Spoil(clip.Text, other));
             Add("other language", Foreign[index % Foreign.Length]);
             Add("far too long", $"{clip.Text} {other} {clips[(index + 1) % clips.Count].Text}");
 
@@ -120,6 +121,13 @@ internal static class BenchScreening
         return rows;
     }
 
+    /// <summary>The second half of a text in the place of another's: a segment of its utterance.</summary>
+    private static string Spoil(string text, string other)
+    {
+        var (words, others) = (text.Split(' '), other.Split(' '));
+        return string.Join(' ', [.. words.Take(words.Length / 2), .. others.Skip(others.Length / 2)]);
+    }
+
     private static object Summarize(IEnumerable<Row> rows)
     {
         var all = rows.ToList();
@@ -127,7 +135,7 @@ internal static class BenchScreening
         {
             count = all.Count,
             held = all.Count(row => !row.Ready),
-            gap = Quantiles(all.Select(row => row.Scores is { Hypothesis: { } heard } scores ? heard - scores.Text : double.NaN)),
+            gap = Quantiles(all.Select(row => row.Scores?.Gap ?? double.NaN)),
             order = Quantiles(all.Select(row => row.Scores is { Shuffled: { } shuffled } scores ? scores.Text - shuffled : double.NaN)),
             charactersPerSecond = Quantiles(all.Select(row => row.Text.Length / row.Seconds)),
         };

@@ -54,7 +54,8 @@ internal static class CorrectionsCommand
 
             using var folder = Open(parsed.GetValue(data));
             var filter = new CorrectionFilter(parsed.GetValue(state) is { } name ? CorrectionRows.StateOf(name) : null, parsed.GetValue(session), parsed.GetValue(author));
-            Show(new CorrectionStore(folder, TimeProvider.System).List(filter, null, parsed.GetValue(limit)), parsed.GetValue(json), "no corrections");
+            var corrections = new CorrectionStore(folder, TimeProvider.System);
+            Show(corrections, corrections.List(filter, null, parsed.GetValue(limit)), parsed.GetValue(json), "no corrections");
             return 0;
         });
         return command;
@@ -171,7 +172,7 @@ internal static class CorrectionsCommand
             var corrections = new CorrectionStore(folder, TimeProvider.System);
             if (parsed.GetValue(numbers) is not { Length: > 0 } chosen)
             {
-                Show(corrections.List(new CorrectionFilter(CorrectionState.Held), null, Everything), parsed.GetValue(json), "no correction is held");
+                Show(corrections, corrections.List(new CorrectionFilter(CorrectionState.Held), null, Everything), parsed.GetValue(json), "no correction is held");
                 return 0;
             }
 
@@ -181,7 +182,7 @@ internal static class CorrectionsCommand
                 reviewed.Add(await corrections.ReviewAsync(number, parsed.GetValue(release)) ?? throw new AsrException($"there is no correction {number}"));
             }
 
-            Show(reviewed, parsed.GetValue(json), "");
+            Show(corrections, reviewed, parsed.GetValue(json), "");
             return 0;
         });
         return command;
@@ -287,11 +288,12 @@ internal static class CorrectionsCommand
 
     private static string Corrections(int count) => count == 1 ? "1 correction" : string.Create(CultureInfo.InvariantCulture, $"{count} corrections");
 
-    private static void Show(IReadOnlyList<StoredCorrection> corrections, bool asJson, string none)
+    private static void Show(CorrectionStore store, IReadOnlyList<StoredCorrection> corrections, bool asJson, string none)
     {
         if (asJson)
         {
-            Console.WriteLine(JsonSerializer.Serialize(corrections.Select(CorrectionItem.Of), Json));
+            var inTraining = store.InTraining();
+            Console.WriteLine(JsonSerializer.Serialize(corrections.Select(correction => CorrectionItem.Of(correction, inTraining)), Json));
             return;
         }
 

@@ -84,7 +84,9 @@ internal static class ServeCommand
         return command;
     }
 
-    private static KeyValuePair<string, string?> ParseSetting(string setting) =>
+    /// <summary>Reads NAME=VALUE.</summary>
+    /// <exception cref="AsrException">It is none.</exception>
+    public static KeyValuePair<string, string?> ParseSetting(string setting) =>
         setting.IndexOf('=') is > 0 and var at
             ? new(setting[..at].Trim().Replace("__", ":", StringComparison.Ordinal), setting[(at + 1)..].Trim())
             : throw new AsrException($"--set {setting}: give NAME=VALUE, such as Live:MaximumSessions=16");

@@ -5,7 +5,9 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
+using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,12 +20,17 @@ internal sealed class LiveHarness : IAsyncDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
 
-    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data, WatchRule? watch)
+    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data, WatchRule? watch, MemoryOptions? memory, (RecognizerFactory Load, IAdapterSlots Slots)? engine)
     {
         Folder = directory is null ? DataFolder.OpenTemporary(time) : DataFolder.Open(directory, time);
         Archive = new SessionArchive(Folder, Microsoft.Extensions.Options.Options.Create(data ?? new DataOptions()), time, NullLogger<SessionArchive>.Instance);
         Options = options;
-        Model = new ModelHost(() => recognizer ?? throw new AsrException("no model: give --model"), time, NullLogger<ModelHost>.Instance, options.Streaming(), recognizer as IAdapterSlots);
+        Model = new ModelHost(
+            engine?.Load ?? (() => recognizer ?? throw new AsrException("no model: give --model")),
+            time,
+            NullLogger<ModelHost>.Instance,
+            options.Streaming(),
+            engine?.Slots ?? recognizer as IAdapterSlots);
         Registry = new AdapterRegistry(Folder);
         _changes = new DatabaseChanges(Folder, time, NullLogger<DatabaseChanges>.Instance);
         Adapters = new ActiveAdapters(
@@ -31,7 +38,7 @@ internal sealed class LiveHarness : IAsyncDisposable
             Model,
             _changes,
             new ServedModel(),
-            new AdapterWatch(Folder, Registry, watch ?? ((_, _) => (WatchOutcome.Wait, "")), NullLogger<AdapterWatch>.Instance),
+            new AdapterWatch(Folder, Registry, watch ?? (static (before, after) => ProvisionalWatch.Decide(before, after)), NullLogger<AdapterWatch>.Instance),
             time,
             NullLogger<ActiveAdapters>.Instance);
         Sessions = new LiveSessionStore(
@@ -42,7 +49,8 @@ internal sealed class LiveHarness : IAsyncDisposable
             new LiveMetrics(_services.GetRequiredService<IMeterFactory>()),
             time,
             NullLogger<LiveSession>.Instance,
-            Adapters);
+            Adapters,
+            memory is null ? null : new VocabularyStore(Folder, Microsoft.Extensions.Options.Options.Create(memory), time, NullLogger<VocabularyStore>.Instance));
     }
 
     private readonly DatabaseChanges _changes;
@@ -72,9 +80,11 @@ internal sealed class LiveHarness : IAsyncDisposable
         TimeProvider? time = null,
         string? directory = null,
         DataOptions? data = null,
-        WatchRule? watch = null)
+        WatchRule? watch = null,
+        MemoryOptions? memory = null,
+        (RecognizerFactory Load, IAdapterSlots Slots)? engine = null)
     {
-        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data, watch);
+        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data, watch, memory, engine);
         await harness._changes.StartAsync(Cancelled);
         await harness.Model.StartAsync(Cancelled);
         await harness.Adapters.StartAsync(Cancelled);

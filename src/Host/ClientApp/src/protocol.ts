@@ -53,6 +53,8 @@ export interface Correction {
   sequence: number;
   text: string;
   author?: string;
+  speaker?: string;
+  domain?: string;
 }
 
 // The learning loop's contract; docs/learning.md explains it.

@@ -47,7 +47,10 @@ internal sealed record CorrectionItem
     /// <summary>Address of its audio; null when there is none.</summary>
     public required string? Clip { get; init; }
 
-    public static CorrectionItem Of(StoredCorrection correction) => new()
+    /// <summary>The item of a correction.</summary>
+    /// <param name="correction">The correction.</param>
+    /// <param name="inTraining">Numbers of those that are being trained on: <see cref="CorrectionStore.InTraining"/>.</param>
+    public static CorrectionItem Of(StoredCorrection correction, IReadOnlySet<long> inTraining) => new()
     {
         Number = correction.Number,
         Id = correction.Id,
@@ -66,7 +69,7 @@ internal sealed record CorrectionItem
         Scores = correction.Scores,
         Split = correction.Split,
         CreatedAt = correction.CreatedAt,
-        InTraining = correction.IsInTraining,
+        InTraining = inTraining.Contains(correction.Number),
         LearnedBy = correction.LearnedBy,
         Clip = correction.Clip is null ? null : string.Create(CultureInfo.InvariantCulture, $"/api/corrections/{correction.Number}/audio"),
     };

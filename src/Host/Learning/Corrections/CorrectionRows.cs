@@ -25,7 +25,6 @@ internal static class CorrectionRows
         c.language, c.adapter_version, c.words, c.diff, c.clip, c.state, c.reason, c.scores, c.split, c.created_at,
         (SELECT a.id FROM adapter_correction AS l JOIN adapter AS a ON a.number = l.adapter
             WHERE l.correction = c.number AND a.state IN ('promoted', 'provisional') ORDER BY a.number LIMIT 1),
-        c.state = 'ready' AND EXISTS (SELECT 1 FROM learning_job AS j WHERE j.state = 'running' AND j.started_at >= c.created_at),
         coalesce(json_extract(s.settings, '$.task') = 'translate', 0)
         """;
 
@@ -162,27 +161,26 @@ internal static class CorrectionRows
     /// <returns>What happened to its caption; null when it is not of a session, or that goes, too.</returns>
     public static CaptionWithdrawal? Delete(SqliteConnection connection, StoredCorrection correction, string reason, bool withSession)
     {
-        // A later correction of the utterance has the earlier one's text in its own.
-        Taint(
-            connection,
-            connection.Query($"{Mates} AND mate.number >= $number", reader => reader.GetInt64(0), ("$number", correction.Number)),
-            string.Create(CultureInfo.InvariantCulture, $"it was trained on correction {correction.Number}: {reason}"));
+        var taint = string.Create(CultureInfo.InvariantCulture, $"it was trained on correction {correction.Number}: {reason}");
         if (withSession)
         {
+            Taint(connection, [correction.Number], taint);
             connection.Execute("DELETE FROM correction WHERE number = $number", ("$number", correction.Number));
             return null;
         }
 
-        var mates = connection.Query($"{Mates} AND mate.number <> $number ORDER BY mate.number DESC", reader => reader.GetInt64(0), ("$number", correction.Number));
+        // A later correction of the utterance has the earlier one's text in its own.
+        var mates = connection.Query($"{Mates} ORDER BY mate.number DESC", reader => reader.GetInt64(0), ("$number", correction.Number));
+        Taint(connection, mates.Where(mate => mate >= correction.Number), taint);
         var withdrawal = Withdraw(connection, correction);
         connection.Execute("DELETE FROM correction WHERE number = $number", ("$number", correction.Number));
         if (correction.SessionNumber is { } session)
         {
             Join(connection, session, correction.SegmentId!.Value);
         }
-        else if (mates.Count > 0 && mates[0] < correction.Number)
+        else if (mates.Count > 1 && mates[0] == correction.Number)
         {
-            connection.Execute("UPDATE correction SET state = 'stored', reason = NULL, scores = NULL WHERE number = $number", ("$number", mates[0]));
+            connection.Execute("UPDATE correction SET state = 'stored', reason = NULL, scores = NULL WHERE number = $number", ("$number", mates[1]));
         }
 
         return withdrawal;
@@ -317,8 +315,7 @@ internal static class CorrectionRows
         Split = reader.Text(21),
         CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(reader.GetInt64(22)),
         LearnedBy = reader.Text(23),
-        IsInTraining = reader.GetBoolean(24),
-        IsTranslation = reader.GetBoolean(25),
+        IsTranslation = reader.GetBoolean(24),
     };
 
     private static long? Number(SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetInt64(column);

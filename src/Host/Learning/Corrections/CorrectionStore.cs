@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Data;
@@ -52,6 +53,13 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
 
     /// <summary>How many corrections are in a state.</summary>
     public int Count(CorrectionState state) => (int)folder.Database.Read(connection => (long)connection.Scalar("SELECT count(*) FROM correction WHERE state = $state", ("$state", CorrectionRows.NameOf(state)))!);
+
+    /// <summary>Numbers of the corrections that rounds of learning train on now: those of their plans (<c>learning/ID/plan.json</c>).</summary>
+    public IReadOnlySet<long> InTraining()
+    {
+        var running = folder.Database.Read(connection => connection.Query("SELECT id FROM learning_job WHERE state = 'running'", reader => reader.GetString(0)));
+        return running.SelectMany(id => Planned(Path.Combine(folder.Directory, "learning", id, "plan.json"))).ToHashSet();
+    }
 
     /// <summary>Cuts the clip of a session's correction out of the session's audio; once it is there nothing is done.</summary>
     /// <param name="session">The session's number.</param>
@@ -249,6 +257,20 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
         DatasetTraces.Delete(folder.Directory, numbers);
         await Clips.ReleaseAsync([.. deleted.Select(one => one.Correction.Clip).OfType<string>().Distinct(StringComparer.Ordinal)]);
         return deleted;
+    }
+
+    /// <summary>A round without a plan has not begun to train.</summary>
+    private static IEnumerable<long> Planned(string plan)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(plan));
+            return document.RootElement.TryGetProperty("corrections", out var numbers) ? [.. numbers.EnumerateArray().Select(number => number.GetInt64())] : [];
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or JsonException)
+        {
+            return [];
+        }
     }
 
     private static bool Exists(SqliteConnection connection, long number) => connection.Scalar("SELECT 1 FROM correction WHERE number = $number", ("$number", number)) is not null;

@@ -96,9 +96,6 @@ internal sealed record StoredCorrection
     /// <summary>The first adapter that was trained on it and put to work; null when there is none.</summary>
     public string? LearnedBy { get; init; }
 
-    /// <summary>Whether a round of learning runs that began after it was stored.</summary>
-    public bool IsInTraining { get; init; }
-
     /// <summary>Whether its session translates: then its text is no transcript.</summary>
     public bool IsTranslation { get; init; }
 }
@@ -129,6 +126,12 @@ internal sealed record ScreeningScores
     /// <summary>Of the corrected text's words in another order, per token: what such words have where they were not said. Null for a single word.</summary>
     public double? Shuffled { get; init; }
 
-    /// <summary>Tokens of the corrected text.</summary>
+    /// <summary>
+    /// By how much less likely the corrected text is than what the model heard, per token of what was changed (of the longer side, at least
+    /// <see cref="CorrectionScreen.LeastChanged"/>). Null when what was heard is not known.
+    /// </summary>
+    public double? Gap { get; init; }
+
+    /// <summary>Tokens of the corrected text, the end included.</summary>
     public required int Tokens { get; init; }
 }

@@ -47,7 +47,9 @@ internal sealed class Manifest
 
         public static readonly string[] Silence = ["silence"];
 
-        public static readonly string[] Hypothesis = ["hypothesis"];
+        public static readonly string[] Kind = ["kind"];
+
+        public static readonly string[] Weight = ["weight"];
     }
 
     /// <summary>The manifest file.</summary>
@@ -269,6 +271,12 @@ internal sealed class Manifest
             return;
         }
 
+        if (!TryWeight(get(Fields.Weight), out var weight))
+        {
+            Drop(row, audio, DropReason.Malformed, FormattableString.Invariant($"the weight must be a number above 0, at most {ManifestEntry.MaxWeight}"));
+            return;
+        }
+
         _entries.Add(new ManifestEntry
         {
             Row = row,
@@ -279,10 +287,11 @@ internal sealed class Manifest
             Language = NullIfEmpty(get(Fields.Language)),
             Speaker = NullIfEmpty(get(Fields.Speaker)),
             Domain = NullIfEmpty(get(Fields.Domain)),
-            Hypothesis = NullIfEmpty(get(Fields.Hypothesis)),
             StartSeconds = start ?? 0,
             EndSeconds = end,
             IsSilence = silence,
+            IsReplay = get(Fields.Kind)?.Trim().ToLowerInvariant() is "replay" or "anchor",
+            Weight = weight,
             Words = words,
         });
     }
@@ -321,6 +330,13 @@ internal sealed class Manifest
 
         seconds = value;
         return true;
+    }
+
+    private static bool TryWeight(string? text, out double weight)
+    {
+        weight = 1;
+        return string.IsNullOrWhiteSpace(text)
+            || (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out weight) && weight is > 0 and <= ManifestEntry.MaxWeight);
     }
 
     private const string EncodingDetail = "the row's text is in another encoding than the file's (UTF-8 is expected; convert it, as with iconv -f LATIN1 -t UTF-8)";

@@ -1,5 +1,6 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Learning.Corrections;
+using AsrPlatform.Whisper.Decoding.Scoring;
 
 namespace AsrPlatform.Host.Tests.Learning.Corrections;
 
@@ -33,16 +34,25 @@ public sealed class CorrectionScreenTests
         Assert.Contains("too short for a word", Judge(Correction("a", "b", "en"), seconds: 0.05).Reason, StringComparison.Ordinal);
     }
 
+    /// <summary>Changes count per token of their own, however long the utterance is around them; a few tokens as six.</summary>
     [Theory]
-    [InlineData(0, true)]
-    [InlineData(-CorrectionScreen.LargestGap + 0.1, true)]
-    [InlineData(-CorrectionScreen.LargestGap - 0.1, false)]
-    public void Judge_AgainstWhatWasHeard_HoldsWhatIsMuchLessLikely(double gap, bool isReady)
+    [InlineData("a b c d", "w x y z", 8, 4.9, true)]
+    [InlineData("a b c d", "w x y z", 8, 5.1, false)]
+    [InlineData("e f g h i j k l a b c d", "e f g h i j k l w x y z", 8, 4.9, true)]
+    [InlineData("e f g h i j k l a b c d", "e f g h i j k l w x y z", 8, 5.1, false)]
+    [InlineData("e f g a", "e f g w", 6, 14.9, true)]
+    [InlineData("e f g a", "e f g w", 6, 15.1, false)]
+    [InlineData("e f g", "e f g w x y z", 8, 0, true)]
+    public void Judge_AgainstWhatWasHeard_HoldsChangesThatAreMuchLessLikely(string text, string hypothesis, int changed, double lessPerWord, bool isReady)
     {
-        var verdict = CorrectionScreen.Judge(Correction("one two", "won too", "en"), new float[32000], new ScriptedScorer(text => text.StartsWith("one", StringComparison.Ordinal) ? -1 + gap : -1), TestContext.Current.CancellationToken);
+        var verdict = CorrectionScreen.Judge(
+            Correction(text, hypothesis, "en"),
+            new float[64000],
+            new ScriptedScorer(word => word is "a" or "b" or "c" or "d" ? -1 - lessPerWord : -1),
+            TestContext.Current.CancellationToken);
         Assert.Equal(isReady, verdict.IsPlausible);
-        Assert.Equal(-1, verdict.Scores!.Hypothesis);
-        Assert.Equal(-1 + gap, verdict.Scores.Text, 1e-3);
+        var words = text.Split(' ').Length - hypothesis.Split(' ').Length;
+        Assert.Equal(((text.Split(' ').Count(word => word is "a" or "b" or "c" or "d") * lessPerWord) + words) / changed, verdict.Scores!.Gap!.Value, 1e-3);
     }
 
     [Fact]
@@ -83,13 +93,13 @@ public sealed class CorrectionScreenTests
 
     private sealed class Orderless : ICorrectionScorer
     {
-        public IReadOnlyList<(double LogProbability, int Tokens)> Score(ReadOnlyMemory<float> samples, string? language, IReadOnlyList<string> texts, CancellationToken cancellationToken) =>
-            [.. texts.Select(_ => (-4.0, 4))];
+        public IReadOnlyList<TextScore> Score(ReadOnlyMemory<float> samples, string? language, IReadOnlyList<string> texts, CancellationToken cancellationToken) =>
+            [.. texts.Select(_ => new TextScore(-4, 4, []))];
     }
 
     private sealed class Failing : ICorrectionScorer
     {
-        public IReadOnlyList<(double LogProbability, int Tokens)> Score(ReadOnlyMemory<float> samples, string? language, IReadOnlyList<string> texts, CancellationToken cancellationToken) =>
+        public IReadOnlyList<TextScore> Score(ReadOnlyMemory<float> samples, string? language, IReadOnlyList<string> texts, CancellationToken cancellationToken) =>
             throw new AsrException("too many tokens");
     }
 }

@@ -248,6 +248,22 @@ public sealed class CorrectionStoreTests
     }
 
     [Fact]
+    public async Task InTraining_IsWhatRunningRoundsPlan()
+    {
+        using var folder = DataFolder.OpenTemporary(TimeProvider.System);
+        var corrections = new CorrectionStore(folder, TimeProvider.System);
+        await folder.Database.WriteAsync(connection => connection.Execute(
+            "INSERT INTO learning_job (id, state, trigger, settings, created_at) VALUES ('a', 'running', 'by hand', '{}', 0), ('b', 'done', 'by hand', '{}', 0), ('c', 'running', 'by hand', '{}', 0)"));
+        foreach (var (job, numbers) in new[] { ("a", "3, 5"), ("b", "7") })
+        {
+            var round = Directory.CreateDirectory(Path.Combine(folder.Directory, "learning", job)).FullName;
+            await File.WriteAllTextAsync(Path.Combine(round, "plan.json"), $$"""{"id":"{{job}}","corrections":[{{numbers}}]}""", TestContext.Current.CancellationToken);
+        }
+
+        Assert.Equal([3L, 5], corrections.InTraining().Order());
+    }
+
+    [Fact]
     public async Task Sweep_TakesOldClipsThatNothingNames()
     {
         var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
@@ -271,12 +287,12 @@ public sealed class CorrectionStoreTests
         await session.EndAsync();
         var right = await session.CorrectAsync(1, "hello world");
         var wrong = await session.CorrectAsync(2, "völlig anderes");
-        CorrectionScreening.Screen(session.Corrections, new ScriptedScorer(text => text.Contains("anderes", StringComparison.Ordinal) ? -9 : -1), null, TestContext.Current.CancellationToken);
+        CorrectionScreening.Screen(session.Corrections, new ScriptedScorer(word => word is "völlig" or "anderes" ? -18 : -2), null, TestContext.Current.CancellationToken);
         Assert.Equal(CorrectionState.Ready, session.Corrections.Find(right.Number)!.State);
         var held = session.Corrections.Find(wrong.Number)!;
         Assert.Equal(CorrectionState.Held, held.State);
         Assert.StartsWith("the text does not fit the audio", held.Reason, StringComparison.Ordinal);
-        Assert.Equal((-9, -1), (held.Scores!.Text, held.Scores.Hypothesis));
+        Assert.Equal((-7.2, -0.6667, 5.6667), (held.Scores!.Text, held.Scores.Hypothesis, held.Scores.Gap));
         Assert.Equal(CorrectionState.Ready, (await session.Corrections.ReviewAsync(wrong.Number, isReleased: true))!.State);
         Assert.Equal(CorrectionState.Refused, (await session.Corrections.ReviewAsync(right.Number, isReleased: false))!.State);
         Assert.Null(await session.Corrections.ReviewAsync(999, isReleased: true));

@@ -1,23 +1,25 @@
 using AsrPlatform.Host.Learning.Corrections;
+using AsrPlatform.Whisper.Decoding.Scoring;
 
 namespace AsrPlatform.Host.Tests.Learning.Corrections;
 
-/// <summary>Gives texts the log-probability per token that a test says; a token a word, and the end. Words in another order are less likely by 2.</summary>
-internal sealed class ScriptedScorer(Func<string, double> perToken) : ICorrectionScorer
+/// <summary>Gives words the log-probability that a test says; a word is two tokens, the end is one and certain. Words of the first text in another order are less likely by 4.</summary>
+internal sealed class ScriptedScorer(Func<string, double> ofWord) : ICorrectionScorer
 {
-    private string _asked = "";
-
-    public IReadOnlyList<(double LogProbability, int Tokens)> Score(ReadOnlyMemory<float> samples, string? language, IReadOnlyList<string> texts, CancellationToken cancellationToken)
+    public IReadOnlyList<TextScore> Score(ReadOnlyMemory<float> samples, string? language, IReadOnlyList<string> texts, CancellationToken cancellationToken)
     {
-        _asked = texts[0];
+        var asked = Words(texts[0]);
         return
         [
             .. texts.Select(text =>
             {
-                var tokens = text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length + 1;
-                var isShuffled = text != _asked && text.Split(' ').Order(StringComparer.Ordinal).SequenceEqual(_asked.Split(' ').Order(StringComparer.Ordinal));
-                return (tokens * (perToken(isShuffled ? _asked : text) - (isShuffled ? 2 : 0)), tokens);
+                var words = Words(text);
+                var isShuffled = text != texts[0] && words.Order(StringComparer.Ordinal).SequenceEqual(asked.Order(StringComparer.Ordinal));
+                WordScore[] scores = [.. words.Select(word => new WordScore(word, ofWord(word) - (isShuffled ? 4 : 0), 2))];
+                return new TextScore(scores.Sum(score => score.LogProbability), 1 + (2 * scores.Length), scores);
             }),
         ];
     }
+
+    private static string[] Words(string text) => text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 }

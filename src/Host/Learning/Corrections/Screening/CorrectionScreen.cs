@@ -1,6 +1,7 @@
 using System.Globalization;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Audio;
+using AsrPlatform.Whisper.Decoding.Scoring;
 
 namespace AsrPlatform.Host.Learning.Corrections;
 
@@ -25,8 +26,11 @@ internal static class CorrectionScreen
 
     private const double ShortestSeconds = 0.1;
 
-    /// <summary>By how much less likely than the hypothesis a text may be, in natural logarithms per token.</summary>
+    /// <summary>By how much less likely than the hypothesis a text may be, in natural logarithms per token that was changed.</summary>
     public const double LargestGap = 2.5;
+
+    /// <summary>Fewer changed tokens count as so many: where a model was sure of one wrong token, the right one is very unlikely.</summary>
+    public const int LeastChanged = 6;
 
     /// <summary>By how much likelier than its own words in another order a text must be, per token.</summary>
     public const double SmallestOrder = 1.0;
@@ -100,24 +104,39 @@ internal static class CorrectionScreen
         var scores = scorer.Score(samples, language, texts, cancellationToken);
         return new ScreeningScores
         {
-            Text = PerToken(scores[0]),
+            Text = Round(scores[0].AverageLogProbability),
             Silence = Round(scores[1].LogProbability),
-            Hypothesis = hypothesis.Length > 0 ? PerToken(scores[2]) : null,
-            Shuffled = shuffled is null ? null : PerToken(scores[^1]),
+            Hypothesis = hypothesis.Length > 0 ? Round(scores[2].AverageLogProbability) : null,
+            Shuffled = shuffled is null ? null : Round(scores[^1].AverageLogProbability),
+            Gap = hypothesis.Length > 0 ? Round((scores[2].LogProbability - scores[0].LogProbability) / Changed(text, scores[0], hypothesis, scores[2])) : null,
             Tokens = scores[0].Tokens,
         };
 
-        static double PerToken((double LogProbability, int Tokens) score) => Round(score.LogProbability / score.Tokens);
-
         static double Round(double value) => Math.Round(value, 4);
+    }
+
+    /// <summary>Tokens of what was changed: of a few words in a long utterance, the rest says nothing about them.</summary>
+    private static int Changed(string text, TextScore said, string hypothesis, TextScore heard)
+    {
+        var diff = CorrectionRows.Diff(hypothesis, text);
+        return Math.Max(
+            LeastChanged,
+            Math.Max(
+                Of(said, diff.Where(change => change.Text.Length > 0).Select(change => change.Op != "equal")),
+                Of(heard, diff.Where(change => change.Hypothesis.Length > 0).Select(change => change.Op != "equal"))));
+
+        // Where words are not divided by spaces, all counts.
+        static int Of(TextScore score, IEnumerable<bool> isChanged) => isChanged.ToList() is var changed && changed.Count == score.Words.Count
+            ? score.Words.Where((_, index) => changed[index]).Sum(word => word.Tokens)
+            : score.Tokens;
     }
 
     /// <summary>What is implausible about what was measured; null when nothing is.</summary>
     public static string? Reason(ScreeningScores scores)
     {
-        if (scores.Hypothesis is { } heard && heard - scores.Text > LargestGap)
+        if (scores.Gap > LargestGap)
         {
-            return string.Create(CultureInfo.InvariantCulture, $"the text does not fit the audio: the model finds it {Math.Exp(Math.Min(heard - scores.Text, 20)):0} times less likely per token than what it heard");
+            return string.Create(CultureInfo.InvariantCulture, $"the text does not fit the audio: the model finds its changes {Math.Exp(Math.Min(scores.Gap.Value, 20)):0} times less likely per token than what it heard");
         }
 
         if (scores.Shuffled is { } shuffled && scores.Text - shuffled < SmallestOrder)

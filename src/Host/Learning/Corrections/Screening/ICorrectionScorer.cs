@@ -13,9 +13,9 @@ internal interface ICorrectionScorer
     /// <param name="language">Code of the texts' language; null when it is not known.</param>
     /// <param name="texts">The texts; an empty one says that nobody speaks.</param>
     /// <param name="cancellationToken">Stops between two calls of the model.</param>
-    /// <returns>For each text the natural logarithm of its probability, and its tokens, the end included.</returns>
+    /// <returns>The texts' scores, in their order.</returns>
     /// <exception cref="AsrException">The model cannot hear the clip or cannot write a text.</exception>
-    IReadOnlyList<(double LogProbability, int Tokens)> Score(ReadOnlyMemory<float> samples, string? language, IReadOnlyList<string> texts, CancellationToken cancellationToken);
+    IReadOnlyList<TextScore> Score(ReadOnlyMemory<float> samples, string? language, IReadOnlyList<string> texts, CancellationToken cancellationToken);
 }
 
 /// <summary>Scores with a Whisper model, without adapters: what they have learnt from is no evidence for itself.</summary>
@@ -26,9 +26,9 @@ internal sealed class WhisperCorrectionScorer(WhisperRecognizer recognizer) : IC
     /// <summary>The scorer of a recogniser; null when it has none.</summary>
     public static ICorrectionScorer? Of(ISpeechRecognizer recognizer) => recognizer is WhisperRecognizer whisper ? new WhisperCorrectionScorer(whisper) : null;
 
-    public IReadOnlyList<(double LogProbability, int Tokens)> Score(ReadOnlyMemory<float> samples, string? language, IReadOnlyList<string> texts, CancellationToken cancellationToken)
+    public IReadOnlyList<TextScore> Score(ReadOnlyMemory<float> samples, string? language, IReadOnlyList<string> texts, CancellationToken cancellationToken)
     {
         var known = recognizer.Info.Languages.Count == 0 || recognizer.Info.Languages.Contains(language, StringComparer.Ordinal) ? language : null;
-        return [.. _scorer.Score([.. texts.Select(text => new ScoreRequest(samples, text, known))], cancellationToken).Select(score => (score.LogProbability, score.Tokens))];
+        return _scorer.Score([.. texts.Select(text => new ScoreRequest(samples, text, known))], cancellationToken);
     }
 }
