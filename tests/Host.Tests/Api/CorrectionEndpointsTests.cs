@@ -9,7 +9,6 @@ using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Tests.Live;
-using AsrPlatform.Host.Tests.Security;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace AsrPlatform.Host.Tests.Api;

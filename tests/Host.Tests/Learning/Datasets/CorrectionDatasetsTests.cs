@@ -1,5 +1,4 @@
 using AsrPlatform.Abstractions;
-using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Learning.Data;
 using AsrPlatform.Host.Learning.Datasets;
 
@@ -121,7 +120,7 @@ public sealed class CorrectionDatasetsTests : IDisposable
         var dataset = await BuildAsync(_folder, _folder.MakeAnchor());
         var target = _folder.File("exported");
         CorrectionDatasets.Export(dataset, target);
-        _folder.Data.Database.TruncateLogAsync().Wait(Cancelled);
+        Assert.True(await _folder.Data.Database.TruncateLogAsync());
         Directory.Delete(Path.Combine(_folder.Directory, "clips"), recursive: true);
         Directory.Delete(Path.Combine(_folder.Directory, "cache"), recursive: true);
         Assert.Equal(["text one", "text two"], Manifest.Read(Path.Combine(target, "train.jsonl")).Entries.Select(entry => entry.Text));
