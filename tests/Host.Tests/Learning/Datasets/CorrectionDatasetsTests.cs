@@ -1,5 +1,4 @@
 using AsrPlatform.Abstractions;
-using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Learning.Data;
 using AsrPlatform.Host.Learning.Datasets;
 
