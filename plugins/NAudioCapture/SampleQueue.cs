@@ -11,8 +11,7 @@ internal sealed class SampleQueue(int sampleRateHz, string device)
     /// <summary>A live session holds its sender back for less.</summary>
     private const int CapacitySeconds = 60;
 
-    private readonly Lock _gate = new();
-    private readonly SemaphoreSlim _changed = new(0);
+    private readonly object _gate = new();
     private readonly Queue<float[]> _blocks = [];
     private int _taken; // of the first block
     private long _count;
@@ -39,9 +38,9 @@ internal sealed class SampleQueue(int sampleRateHz, string device)
                 _blocks.Enqueue(samples.ToArray());
                 _count += samples.Length;
             }
-        }
 
-        _changed.Release();
+            Monitor.Pulse(_gate);
+        }
     }
 
     /// <summary>No more samples come; what is there is still read.</summary>
@@ -57,9 +56,8 @@ internal sealed class SampleQueue(int sampleRateHz, string device)
 
             _isComplete = true;
             _error = error is null ? null : new AsrException($"the microphone '{device}' stopped: {error.Message.ReplaceLineEndings(" ").Trim()}", error);
+            Monitor.Pulse(_gate);
         }
-
-        _changed.Release();
     }
 
     /// <summary>Reads what is there; waits until something is.</summary>
@@ -67,37 +65,29 @@ internal sealed class SampleQueue(int sampleRateHz, string device)
     /// <exception cref="AsrException">The device failed, or was not read for too long.</exception>
     public int Read(Span<float> destination)
     {
-        while (true)
+        lock (_gate)
         {
-            lock (_gate)
+            while (_count == 0 && !_isComplete)
             {
-                var count = 0;
-                while (count < destination.Length && _blocks.TryPeek(out var block))
-                {
-                    var part = Math.Min(block.Length - _taken, destination.Length - count);
-                    block.AsSpan(_taken, part).CopyTo(destination[count..]);
-                    count += part;
-                    _taken += part;
-                    if (_taken == block.Length)
-                    {
-                        _blocks.Dequeue();
-                        _taken = 0;
-                    }
-                }
+                Monitor.Wait(_gate);
+            }
 
-                _count -= count;
-                if (count > 0 || destination.IsEmpty)
+            var count = 0;
+            while (count < destination.Length && _blocks.TryPeek(out var block))
+            {
+                var part = Math.Min(block.Length - _taken, destination.Length - count);
+                block.AsSpan(_taken, part).CopyTo(destination[count..]);
+                count += part;
+                _taken += part;
+                if (_taken == block.Length)
                 {
-                    return count;
-                }
-
-                if (_isComplete)
-                {
-                    return _error is null ? 0 : throw _error;
+                    _blocks.Dequeue();
+                    _taken = 0;
                 }
             }
 
-            _changed.Wait();
+            _count -= count;
+            return count == 0 && !destination.IsEmpty && _error is not null ? throw _error : count;
         }
     }
 }

@@ -31,7 +31,8 @@ public sealed class WaveInStreamTests
         input.Bring(0, 64);
         Assert.False(reading.IsCompleted);
         input.Bring(0, 32);
-        Assert.Equal([0.5f, 0.25f], await reading);
+        var heard = await reading;
+        Assert.Equal([0.5f, 0.25f], heard);
     }
 
     [Fact]

@@ -3,7 +3,6 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using AsrPlatform.Host.Learning.Rounds;
 using AsrPlatform.Host.Security;
-using AsrPlatform.Host.Tests.Security;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace AsrPlatform.Host.Tests.Api;
@@ -16,7 +15,7 @@ public sealed class LearningEndpointsTests
     [Fact]
     public async Task Jobs_WhereNothingCanBeLearned_SayWhy()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         var list = (await host.Http.GetFromJsonAsync<JsonObject>("api/training/jobs", Cancelled))!;
         Assert.Equal(["items", "canLearn", "why", "ready"], list.Select(member => member.Key));
         Assert.False((bool)list["canLearn"]!);
@@ -31,7 +30,7 @@ public sealed class LearningEndpointsTests
     [Fact]
     public async Task Job_OfAnotherProcess_IsShownAndCanBeCancelledOnce()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         var jobs = host.App.Services.GetRequiredService<LearningJobs>();
         var id = (await jobs.AddAsync(JobTrigger.ByHand, new JobSettings { Foreground = true })).Id;
         await jobs.StartAsync(id);

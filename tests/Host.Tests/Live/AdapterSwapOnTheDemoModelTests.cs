@@ -5,7 +5,6 @@ using System.Runtime.InteropServices;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Host.Learning.Registry;
-using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Tests.Learning.Registry;
@@ -56,7 +55,7 @@ public sealed class AdapterSwapOnTheDemoModelTests : IAsyncLifetime
         await live.Model.ReadyAsync(Cancelled);
         var names = new List<string> { "none" };
         var leases = new List<AdapterLease>();
-        foreach (var (scale, index) in new[] { 0.02f, 0.06f, 0.1f }.Index())
+        foreach (var (index, scale) in new[] { 0.02f, 0.06f, 0.1f }.Index())
         {
             var folder = Write($"a{index}", scale, index);
             leases.Add(await live.Model.Adapters.LeaseAsync($"a{index}", () => Task.FromResult(folder), Cancelled));
@@ -86,7 +85,7 @@ public sealed class AdapterSwapOnTheDemoModelTests : IAsyncLifetime
         const int Swaps = 12;
         await using var live = await StartAsync();
         List<string> adapters = [];
-        foreach (var (scale, index) in new[] { 0f, 0.01f }.Index())
+        foreach (var (index, scale) in new[] { 0f, 0.01f }.Index())
         {
             var card = await live.Registry.AddAsync(Write($"a{index}", scale, index), AdapterFiles.New(), Cancelled);
             adapters.Add(card.Id);

@@ -5,6 +5,7 @@ using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Tests.Learning.Registry;
@@ -215,11 +216,11 @@ public sealed class AdapterSwapTests : IDisposable
     [Fact]
     public async Task ProvisionalAdapter_ThatPeopleCorrectMore_IsTakenBackWithTheReason()
     {
-        var asked = new ConcurrentQueue<(WatchedCaptions Before, WatchedCaptions Since)>();
+        var asked = new ConcurrentQueue<(WatchCounts Before, WatchCounts Since)>();
         await using var live = await StartAsync(_recognizer, watch: (before, since) =>
         {
             asked.Enqueue((before, since));
-            return since.Corrections >= 2 ? (WatchOutcome.RollBack, "people correct more since") : (WatchOutcome.Wait, "");
+            return new WatchDecision(since.Corrections >= 2 ? WatchVerdict.RollBack : WatchVerdict.Watch, "people correct more since", 1);
         });
         var id = await AddAsync(live, "a");
         await HeardWithAsync(live, new StartSessionRequest { SessionId = "before" });
@@ -232,14 +233,14 @@ public sealed class AdapterSwapTests : IDisposable
         Assert.Equal((AdapterState.RolledBack, "people correct more since"), (live.Registry.Get(id).State, live.Registry.Get(id).Reason));
 
         // "w1/base" and "w1 base" differ in nothing that is heard.
-        Assert.Equal(new WatchedCaptions(0, 1), asked.Last().Before);
-        Assert.Equal(new WatchedCaptions(2, 6), asked.Last().Since);
+        Assert.Equal(new WatchCounts(0, 1), asked.Last().Before);
+        Assert.Equal(new WatchCounts(2, 6), asked.Last().Since);
     }
 
     [Fact]
     public async Task ProvisionalAdapter_ThatHasProvedItself_IsWatchedNoMore()
     {
-        await using var live = await StartAsync(_recognizer, watch: (_, _) => (WatchOutcome.Confirm, "nothing spoke against it"));
+        await using var live = await StartAsync(_recognizer, watch: (_, _) => new WatchDecision(WatchVerdict.Confirm, "nothing spoke against it", 1));
         var id = await AddAsync(live, "a");
         await PromotedAsync(live, id, provisional: true);
         await EventuallyAsync(() => live.Registry.Get(id).State == AdapterState.Promoted, "it is confirmed");

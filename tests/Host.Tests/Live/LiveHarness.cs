@@ -5,7 +5,9 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
+using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,7 +20,7 @@ internal sealed class LiveHarness : IAsyncDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
 
-    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data, WatchRule? watch, (RecognizerFactory Load, IAdapterSlots Slots)? engine)
+    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data, WatchRule? watch, MemoryOptions? memory, (RecognizerFactory Load, IAdapterSlots Slots)? engine)
     {
         Folder = directory is null ? DataFolder.OpenTemporary(time) : DataFolder.Open(directory, time);
         Archive = new SessionArchive(Folder, Microsoft.Extensions.Options.Options.Create(data ?? new DataOptions()), time, NullLogger<SessionArchive>.Instance);
@@ -36,7 +38,7 @@ internal sealed class LiveHarness : IAsyncDisposable
             Model,
             _changes,
             new ServedModel(),
-            new AdapterWatch(Folder, Registry, watch ?? ((_, _) => (WatchOutcome.Wait, "")), NullLogger<AdapterWatch>.Instance),
+            new AdapterWatch(Folder, Registry, watch ?? (static (before, after) => ProvisionalWatch.Decide(before, after)), NullLogger<AdapterWatch>.Instance),
             time,
             NullLogger<ActiveAdapters>.Instance);
         Sessions = new LiveSessionStore(
@@ -47,7 +49,8 @@ internal sealed class LiveHarness : IAsyncDisposable
             new LiveMetrics(_services.GetRequiredService<IMeterFactory>()),
             time,
             NullLogger<LiveSession>.Instance,
-            Adapters);
+            Adapters,
+            memory is null ? null : new VocabularyStore(Folder, Microsoft.Extensions.Options.Options.Create(memory), time, NullLogger<VocabularyStore>.Instance));
     }
 
     private readonly DatabaseChanges _changes;
@@ -78,9 +81,10 @@ internal sealed class LiveHarness : IAsyncDisposable
         string? directory = null,
         DataOptions? data = null,
         WatchRule? watch = null,
+        MemoryOptions? memory = null,
         (RecognizerFactory Load, IAdapterSlots Slots)? engine = null)
     {
-        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data, watch, engine);
+        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data, watch, memory, engine);
         await harness._changes.StartAsync(Cancelled);
         await harness.Model.StartAsync(Cancelled);
         await harness.Adapters.StartAsync(Cancelled);

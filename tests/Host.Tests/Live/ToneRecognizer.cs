@@ -19,6 +19,9 @@ internal sealed class ToneRecognizer : ISpeechRecognizer
     /// <summary>What the poisoned word throws.</summary>
     public Func<Exception> Poison { get; init; } = () => new InvalidOperationException("engine broke");
 
+    /// <summary>How words are rightly written; they are so when that is preferred.</summary>
+    public IReadOnlyDictionary<int, string> Meant { get; init; } = new Dictionary<int, string>();
+
     /// <summary>Decoding waits here; open unless a test closes it.</summary>
     public ManualResetEventSlim Gate { get; } = new(true);
 
@@ -84,7 +87,8 @@ internal sealed class ToneRecognizer : ISpeechRecognizer
                     throw Poison();
                 }
 
-                words.Add(new TranscriptWord(" " + SpokenAudio.Name(word), Seconds(start), Seconds(at), 0.9));
+                var written = Meant.TryGetValue(word, out var meant) && options.Bias?.Phrases.Contains(meant) == true ? meant : SpokenAudio.Name(word);
+                words.Add(new TranscriptWord(" " + written, Seconds(start), Seconds(at), 0.9));
             }
 
             height = level > 0.05f ? Math.Max(height, level) : 0;

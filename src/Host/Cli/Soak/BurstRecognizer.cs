@@ -48,7 +48,7 @@ internal sealed class BurstRecognizer : ISpeechRecognizer
             Text = text,
             Language = "en",
             DurationSeconds = (double)index * Frame / RateHz,
-            Segments = words.Count == 0 ? [] : [new TranscriptSegment { Start = words[0].Start, End = words[^1].End, Text = text, Words = words }],
+            Segments = words.Count == 0 ? [] : [new TranscriptSegment { Id = 0, Start = words[0].Start, End = words[^1].End, Text = text, Words = words }],
         };
 
         void Add(int end)

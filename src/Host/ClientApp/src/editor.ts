@@ -60,7 +60,7 @@ export class Editor {
     author.maxLength = 200;
     author.placeholder = "your name";
     author.setAttribute("autocomplete", "nickname");
-    author.setAttribute("aria-label", "Your name; every viewer sees it");
+    author.setAttribute("aria-label", "Your name, which stands beside the correction");
     const save = make("button", { class: "primary", text: "Save" });
     const cancel = make("button", { class: "cancel", text: "Cancel" });
     cancel.type = "button";
@@ -89,25 +89,30 @@ export class Editor {
       input.style.height = "auto";
       input.style.height = `${input.scrollHeight}px`;
     };
-    const select = (text: string, from: number): boolean => {
-      const found = input.value.indexOf(text, from);
+    const select = (text: string, at: number): boolean => {
+      // What was typed before it may have moved it: the nearest one is meant.
+      let found = -1;
+      for (let place = input.value.indexOf(text); place >= 0; place = input.value.indexOf(text, place + 1)) {
+        if (found < 0 || Math.abs(place - at) < Math.abs(found - at)) found = place;
+      }
+
       if (found < 0) return false;
       input.focus();
       input.setSelectionRange(found, found + text.length);
       return true;
     };
 
-    // Words of this utterance: shown with the doubtful ones first, gone through in their order.
+    // The least sure first.
     const doubts = this.options.doubts().filter((doubt) => ids.includes(doubt.segmentId));
     if (doubts.length > 0) {
-      const chips = doubts.map((doubt) => button(doubt.text, () => void (select(doubt.text, Math.max(0, doubt.at - 20)) || select(doubt.text, 0)), { title: `${Math.round(100 * doubt.confidence)} % sure` }));
+      const chips = doubts.map((doubt) => button(doubt.text, () => void select(doubt.text, doubt.at), { title: `${Math.round(100 * doubt.confidence)} % sure` }));
       input.after(make("div", { class: "doubts" }, make("span", { class: "hint", text: "Not sure of:" }), ...chips));
     }
 
-    let next = 0;
-    const inOrder = [...doubts].sort((a, b) => a.at - b.at);
+    const selected = at ?? doubts[0]?.at ?? null;
+    const waiting = doubts.filter((doubt) => doubt.at !== selected);
     const advance = (): boolean => {
-      while (next < inOrder.length) if (select(inOrder[next++]!.text, input.selectionEnd)) return true;
+      for (let doubt = waiting.shift(); doubt; doubt = waiting.shift()) if (select(doubt.text, doubt.at)) return true;
       if (tidy(input.value) !== tidy(utterance.text)) return false;
       const later = this.options.doubts().map((doubt) => doubt.segmentId).filter((id) => id > ids.at(-1)!);
       const following = later.length > 0 ? this.view.utterance(Math.min(...later)) : undefined;
@@ -156,11 +161,8 @@ export class Editor {
     anchor.before(form);
     play.hidden = !this.options.audible();
     input.focus();
-    const first = doubts[0];
-    if (at !== null) select(wordAt(utterance.text, at), at);
-    else if (first) select(first.text, first.at);
-    else input.setSelectionRange(input.value.length, input.value.length);
-    while (inOrder[next] && inOrder[next]!.at <= input.selectionStart) next++;
+    if (selected === null) input.setSelectionRange(input.value.length, input.value.length);
+    else input.setSelectionRange(selected, selected + wordAt(utterance.text, selected).length);
     grow();
     this.options.moved();
     form.scrollIntoView({ block: "nearest" });

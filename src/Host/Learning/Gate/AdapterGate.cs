@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using AsrPlatform.Abstractions;
-using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Learning.Data;
 using AsrPlatform.Whisper;

@@ -75,9 +75,11 @@ internal sealed record AdapterList(string? Active, IReadOnlyList<AdapterView> It
 internal sealed record AdapterDetails : AdapterView
 {
     [SetsRequiredMembers]
-    private AdapterDetails(AdapterView adapter)
+    private AdapterDetails(AdapterView adapter, IReadOnlyList<string> lineage, IReadOnlyDictionary<string, string> files)
         : base(adapter)
     {
+        Lineage = lineage;
+        Files = files;
     }
 
     /// <summary>Ids from its parent to the first that went on from the base model; one that is deleted ends it.</summary>
@@ -96,7 +98,7 @@ internal sealed record AdapterDetails : AdapterView
             lineage.Add(parent);
         }
 
-        return new AdapterDetails(AdapterView.Of(adapter, registry.Active())) { Lineage = lineage, Files = adapter.Card.Files };
+        return new AdapterDetails(AdapterView.Of(adapter, registry.Active()), lineage, adapter.Card.Files);
     }
 }
 

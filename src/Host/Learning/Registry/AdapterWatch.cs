@@ -1,32 +1,14 @@
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Whisper.Text;
 using Microsoft.Data.Sqlite;
 
 namespace AsrPlatform.Host.Learning.Registry;
 
-/// <summary>Captions of one version.</summary>
-/// <param name="Corrections">Captions whose words were corrected.</param>
-/// <param name="Words">Words captioned, corrected or not.</param>
-internal readonly record struct WatchedCaptions(long Corrections, long Words);
-
-/// <summary>What is to become of an adapter that is being watched.</summary>
-internal enum WatchOutcome
-{
-    /// <summary>There is too little to go by yet.</summary>
-    Wait,
-
-    /// <summary>It has proved itself.</summary>
-    Confirm,
-
-    /// <summary>It makes more errors than what was active before.</summary>
-    RollBack,
-}
-
-/// <summary>Judges an adapter by what people corrected.</summary>
-/// <param name="before">Of what was active before it.</param>
-/// <param name="since">Of the adapter itself.</param>
-/// <returns>The outcome, and why, in a sentence for people.</returns>
-internal delegate (WatchOutcome Outcome, string Reason) WatchRule(WatchedCaptions before, WatchedCaptions since);
+/// <summary>Decides on a provisional promotion: <see cref="ProvisionalWatch.Decide"/>.</summary>
+/// <param name="before">Captions of what was active before it.</param>
+/// <param name="after">Captions of the adapter itself.</param>
+internal delegate WatchDecision WatchRule(WatchCounts before, WatchCounts after);
 
 /// <summary>Watches provisional adapters: counts what they said and what of it was corrected, and confirms them or takes them back.</summary>
 /// <remarks>Safe for concurrent calls. Several processes may watch: whoever comes first acts.</remarks>
@@ -48,20 +30,20 @@ internal sealed class AdapterWatch(DataFolder folder, AdapterRegistry registry, 
             }
 
             var (before, since) = folder.Database.Read(connection => (Count(connection, activation.Previous ?? AdapterRegistry.Base), Count(connection, adapter)));
-            var (outcome, reason) = rule(before, since);
-            switch (outcome)
+            var decision = rule(before, since);
+            switch (decision.Verdict)
             {
-                case WatchOutcome.Confirm when await registry.ConfirmAsync(adapter, reason):
-                    logger.LogInformation("Adapter {Adapter} has proved itself: {Reason}", adapter, reason);
+                case WatchVerdict.Confirm when await registry.ConfirmAsync(adapter, decision.Reason):
+                    logger.LogInformation("Adapter {Adapter} has proved itself: {Reason}", adapter, decision.Reason);
                     break;
-                case WatchOutcome.RollBack when await registry.RollBackAsync(scope, reason, only: adapter) is not null:
-                    logger.LogWarning("Adapter {Adapter} is taken back: {Reason}", adapter, reason);
+                case WatchVerdict.RollBack when await registry.RollBackAsync(scope, decision.Reason, only: adapter) is not null:
+                    logger.LogWarning("Adapter {Adapter} is taken back: {Reason}", adapter, decision.Reason);
                     break;
             }
         }
     }
 
-    private static WatchedCaptions Count(SqliteConnection connection, string version)
+    private static WatchCounts Count(SqliteConnection connection, string version)
     {
         const string Said =
             """
@@ -78,6 +60,6 @@ internal sealed class AdapterWatch(DataFolder folder, AdapterRegistry registry, 
             static reader => Normalizer.Normalize(reader.GetString(0)).Trim() != Normalizer.Normalize(reader.GetString(1)).Trim(),
             ("$version", version),
             ("$most", MostCaptions)).Count(static changed => changed);
-        return new WatchedCaptions(corrected, words);
+        return new WatchCounts(corrected, words);
     }
 }

@@ -1,3 +1,4 @@
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -10,7 +11,7 @@ internal static class RegistryServices
     {
         services.TryAddSingleton(new ServedModel());
         services.AddSingleton<AdapterRegistry>();
-        services.TryAddSingleton<WatchRule>(static (_, _) => (WatchOutcome.Wait, ""));
+        services.TryAddSingleton<WatchRule>(static (before, after) => ProvisionalWatch.Decide(before, after));
         services.AddSingleton<AdapterWatch>();
         services.AddSingleton<ActiveAdapters>();
         services.AddSingleton<ISessionAdapters>(provider => provider.GetRequiredService<ActiveAdapters>());

@@ -64,9 +64,10 @@ internal sealed class ContextBias
             .Distinct(StringComparer.Ordinal)
             .ToArray();
         var forms = new List<PhraseForm>();
+        var writesCapitals = WritesCapitals(tokenizer);
         for (var i = 0; i < texts.Length; i++)
         {
-            forms.AddRange(FormsOf(i, texts[i], tokenizer).Where(form => form.Tokens.Length > 0 && form.Tokens.Length <= settings.MaximumTokens));
+            forms.AddRange(FormsOf(i, texts[i], writesCapitals, tokenizer).Where(form => form.Tokens.Length > 0 && form.Tokens.Length <= settings.MaximumTokens));
         }
 
         return forms.Count == 0 ? null : new ContextBias(texts, [.. forms], tokenizer, settings, settings.NatsPerToken * phrases.Weight);
@@ -153,26 +154,32 @@ internal sealed class ContextBias
         return heard;
     }
 
-    /// <summary>How a phrase may be written: in its own case, in lower case, and with a capital at the beginning of a text.</summary>
-    private static IEnumerable<PhraseForm> FormsOf(int index, string phrase, WhisperTokenizer tokenizer)
+    /// <summary>How a phrase may be written: as it is, with a capital at the beginning of a text; in lower case where the model knows no other.</summary>
+    private static IEnumerable<PhraseForm> FormsOf(int index, string phrase, bool writesCapitals, WhisperTokenizer tokenizer)
     {
-        var lower = phrase.ToLowerInvariant();
-        var capital = Rune.GetRuneAt(phrase, 0) is var first && Rune.ToUpperInvariant(first) is var upper && upper != first
-            ? upper + phrase[first.Utf16SequenceLength..]
-            : phrase;
+        var text = writesCapitals ? phrase : phrase.ToLowerInvariant();
+        var first = Rune.GetRuneAt(text, 0);
         if (!WritesSpaces(first))
         {
-            return new[] { phrase, lower }.Distinct(StringComparer.Ordinal).Select(text => new PhraseForm(index, tokenizer.EncodePlain(text), false));
+            return [new PhraseForm(index, tokenizer.EncodePlain(text), OnlyAtStart: false)];
         }
 
-        return new[] { (phrase, false), (lower, false), (capital, true) }
-            .DistinctBy(form => form.Item1, StringComparer.Ordinal)
-            .SelectMany(form => new[]
-            {
-                new PhraseForm(index, tokenizer.EncodePlain(" " + form.Item1), form.Item2),
-                new PhraseForm(index, tokenizer.EncodePlain(form.Item1), true),
-            });
+        var capital = writesCapitals ? Rune.ToUpperInvariant(first) + text[first.Utf16SequenceLength..] : text;
+        return
+        [
+            new PhraseForm(index, tokenizer.EncodePlain(" " + text), OnlyAtStart: false),
+            new PhraseForm(index, tokenizer.EncodePlain(text), OnlyAtStart: true),
+            .. capital == text ? (PhraseForm[])[] :
+            [
+                new PhraseForm(index, tokenizer.EncodePlain(" " + capital), OnlyAtStart: true),
+                new PhraseForm(index, tokenizer.EncodePlain(capital), OnlyAtStart: true),
+            ],
+        ];
     }
+
+    /// <summary>Whether a vocabulary was made of texts with capitals: else it has them as single letters alone.</summary>
+    private static bool WritesCapitals(WhisperTokenizer tokenizer) =>
+        Enumerable.Range(0, tokenizer.EndOfText).Any(token => tokenizer.BytesOf(token) is { Length: > 1 } bytes && bytes.ContainsAnyInRange((byte)'A', (byte)'Z'));
 
     /// <summary>Whether words of a letter's script stand between spaces: not in Thai, Lao, Burmese, Khmer, Chinese and Japanese.</summary>
     private static bool WritesSpaces(Rune letter) => letter.Value is not (

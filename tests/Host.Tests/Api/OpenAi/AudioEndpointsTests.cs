@@ -78,7 +78,7 @@ public sealed class AudioEndpointsTests : IAsyncLifetime
     [Fact]
     public async Task Transcribe_WithEveryOption_HandsItToTheRecogniser()
     {
-        using var response = await PostAsync("transcriptions", ("model", "dialect"), ("language", "German"), ("prompt", "Names: Ada"), ("temperature", "0.4"));
+        using var response = await PostAsync("transcriptions", ("model", "dialect"), ("language", "German"), ("prompt", "Names: Ada"), ("temperature", "0.4"), ("hotwords", "Ada, Grace Hopper"));
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         var (options, samples) = _recognizer.Calls.Single();
         Assert.Equal(("de", "Names: Ada", 0.4, "dialect", TranscriptionTask.Transcribe), (options.Language, options.InitialPrompt, options.Temperature, options.Adapter, options.Task));

@@ -188,11 +188,11 @@ public sealed class RealtimeTests : IAsyncLifetime
         await client.SendAsync(new
         {
             type = "transcription_session.update",
-            session = new { input_audio_format = "g711_ulaw", input_audio_transcription = new { model = "whisper-1", language = "de", prompt = "Ada" }, turn_detection = (object?)null },
+            session = new { input_audio_format = "g711_ulaw", input_audio_transcription = new { model = "whisper-1", language = "de", prompt = "Ada", hotwords = new[] { "Grace" } }, turn_detection = (object?)null },
         });
         var session = (await client.NextAsync("transcription_session.updated"))["session"]!;
         Assert.Equal("g711_ulaw", (string)session["input_audio_format"]!);
-        Assert.Equal("""{"model":"whisper-1","language":"de","prompt":"Ada"}""", session["input_audio_transcription"]!.ToJsonString());
+        Assert.Equal("""{"model":"whisper-1","language":"de","prompt":"Ada","hotwords":["Grace"]}""", session["input_audio_transcription"]!.ToJsonString());
         Assert.Null(session["turn_detection"]);
     }
 

@@ -1,0 +1,208 @@
+using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Memory;
+using AsrPlatform.Host.Live;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+
+namespace AsrPlatform.Host.Tests.Learning.Memory;
+
+public sealed class VocabularyStoreTests : IDisposable
+{
+    private readonly FakeTimeProvider _time = new(DateTimeOffset.Parse("2026-05-01T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture));
+    private readonly DataFolder _folder;
+    private int _corrections;
+
+    public VocabularyStoreTests() => _folder = DataFolder.OpenTemporary(_time);
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Phrases_OfOwnAndOtherSessionsOfTheTenant_AreThereAndOthersAreNot()
+    {
+        using var store = Store();
+        var (own, same, other, none) = (await SessionAsync("acme"), await SessionAsync("acme"), await SessionAsync("umbrella"), await SessionAsync(null));
+        await CorrectAsync(own, "ownword");
+        await CorrectAsync(same, "sameword");
+        await CorrectAsync(other, "otherword");
+        await CorrectAsync(none, "noword");
+        await CorrectAsync(null, "imported");
+        Assert.Equal(["imported", "ownword", "sameword"], Texts(store, own).Order());
+        Assert.Equal(["imported", "otherword"], Texts(store, other).Order());
+        Assert.Equal(["imported", "noword"], Texts(store, none).Order());
+    }
+
+    [Theory]
+    [InlineData("stored", true)]
+    [InlineData("ready", true)]
+    [InlineData("held", false)]
+    [InlineData("refused", false)]
+    public async Task Phrases_OfACorrectionInAState_CountUnlessItIsHeldOrRefused(string state, bool counts)
+    {
+        using var store = Store();
+        var session = await SessionAsync(null);
+        await CorrectAsync(session, "zenlacraft", state);
+        Assert.Equal(counts ? ["zenlacraft"] : [], Texts(store, session));
+    }
+
+    [Fact]
+    public async Task Phrases_OfAWordThatTheRecogniserWritesItself_AreNotNew()
+    {
+        using var store = Store();
+        var session = await SessionAsync(null);
+        await CorrectAsync(session, "zenlacraft", hypothesis: "the doctor sent it");
+        await CorrectAsync(session, "doctor", hypothesis: "the docked her");
+        Assert.Equal(["zenlacraft"], Texts(store, session));
+    }
+
+    [Fact]
+    public async Task Phrases_OverTheCap_KeepsWhatCountsMost()
+    {
+        using var store = Store(new MemoryOptions { MaximumPhrases = 3, HalfLife = TimeSpan.FromDays(1) });
+        var session = await SessionAsync(null);
+        foreach (var word in (string[])["oldest", "older", "twice", "newer", "twice", "newest"])
+        {
+            await CorrectAsync(session, word);
+            _time.Advance(TimeSpan.FromHours(4));
+        }
+
+        // Two corrections of a day before count more than one of now.
+        Assert.Equal(["twice", "newest", "newer"], Texts(store, session));
+    }
+
+    [Fact]
+    public async Task Phrases_AsTimePasses_CountHalfAfterAHalfLifeAndAreForgottenInTheEnd()
+    {
+        using var store = Store(new MemoryOptions { HalfLife = TimeSpan.FromDays(2), MaximumAge = TimeSpan.FromDays(10) });
+        var session = await SessionAsync(null);
+        await CorrectAsync(session, "zenlacraft");
+        Assert.Equal(1, Assert.Single(store.PhrasesOf(session, "base")).Score, 1e-9);
+        _time.Advance(TimeSpan.FromDays(4));
+        Assert.Equal(0.25, Assert.Single(store.PhrasesOf(session, "base")).Score, 1e-9);
+        _time.Advance(TimeSpan.FromDays(7));
+        Assert.Empty(store.PhrasesOf(session, "base"));
+    }
+
+    [Fact]
+    public async Task Phrases_ThatAreHeardAgain_StayLonger()
+    {
+        using var store = Store(new MemoryOptions { HalfLife = TimeSpan.FromDays(2), MaximumAge = TimeSpan.FromDays(10) });
+        var session = await SessionAsync(null);
+        await CorrectAsync(session, "zenlacraft");
+        await CorrectAsync(session, "colalimits");
+        using var memory = store.Open(Record(session), "base");
+        _time.Advance(TimeSpan.FromDays(6));
+        memory.Heard("base", "We sold the Zenlacraft.");
+        _time.Advance(TimeSpan.FromDays(6));
+        store.Refresh();
+        Assert.Equal(["zenlacraft"], memory.Current!.Phrases);
+    }
+
+    [Fact]
+    public async Task Phrases_OnceTheAdapterWasTrainedOnTheirCorrection_RetireForThatAdapterAlone()
+    {
+        using var store = Store();
+        var session = await SessionAsync(null);
+        var learned = await CorrectAsync(session, "zenlacraft");
+        await CorrectAsync(session, "colalimits");
+        await AdapterAsync("a1", learned);
+        using var memory = store.Open(Record(session), "base");
+        Assert.Equal(["colalimits", "zenlacraft"], memory.Current!.Phrases.Order());
+        memory.Heard("a1", "");
+        Assert.Equal(["colalimits"], memory.Current.Phrases);
+
+        // A later adapter that was not, and the base model, need help again; so does a word that is corrected once more.
+        memory.Heard("a2", "");
+        Assert.Equal(["colalimits", "zenlacraft"], memory.Current.Phrases.Order());
+        memory.Heard("a1", "");
+        await CorrectAsync(session, "zenlacraft");
+        store.Refresh();
+        Assert.Equal(["colalimits", "zenlacraft"], memory.Current.Phrases.Order());
+    }
+
+    [Fact]
+    public async Task Session_WithHotwords_HasThemBeforeWhatIsRememberedAndWithoutMemoryAlone()
+    {
+        using var store = Store(new MemoryOptions { MaximumPhrases = 2 });
+        var session = await SessionAsync(null);
+        await CorrectAsync(session, "zenlacraft");
+        await CorrectAsync(session, "colalimits");
+        using var memory = store.Open(Record(session, "Ada", "Grace"), "base");
+        Assert.Equal(["Ada", "Grace"], memory.Current!.Phrases);
+        using var one = store.Open(Record(session, "Ada"), "base");
+        Assert.Equal(2, one.Current!.Phrases.Count);
+        Assert.Equal("Ada", one.Current.Phrases[0]);
+        using var without = store.Open(Record(session, "Ada") with { Settings = Settings("Ada") with { Memory = false } }, "base");
+        Assert.Equal(["Ada"], without.Current!.Phrases);
+        using var nothing = store.Open(Record(session) with { Settings = Settings() with { Memory = false } }, "base");
+        Assert.Null(nothing.Current);
+        using var off = Store(new MemoryOptions { Enabled = false });
+        using var switchedOff = off.Open(Record(session), "base");
+        Assert.Null(switchedOff.Current);
+    }
+
+    [Fact]
+    public async Task Session_WhoseWordsStayTheSame_KeepsWhatDecodersHavePrepared()
+    {
+        using var store = Store();
+        var session = await SessionAsync(null);
+        await CorrectAsync(session, "zenlacraft");
+        using var memory = store.Open(Record(session), "base");
+        var before = memory.Current;
+        store.Refresh();
+        Assert.Same(before, memory.Current);
+        memory.Dispose();
+        await CorrectAsync(session, "colalimits");
+        store.Refresh();
+        Assert.Same(before, memory.Current);
+    }
+
+    private VocabularyStore Store(MemoryOptions? options = null) =>
+        new(_folder, Options.Create(options ?? new MemoryOptions()), _time, NullLogger<VocabularyStore>.Instance);
+
+    private static string[] Texts(VocabularyStore store, long session) => [.. store.PhrasesOf(session, "base").Select(phrase => phrase.Text)];
+
+    private static SessionSettings Settings(params string[] hotwords) => new(16000, "en", TranscriptionTask.Transcribe, Hotwords: hotwords);
+
+    private SessionRecord Record(long number, params string[] hotwords) => new()
+    {
+        Number = number,
+        Id = $"s{number}",
+        State = StoredState.Active,
+        Settings = Settings(hotwords),
+        StartedAt = _time.GetUtcNow(),
+        Samples = 0,
+        LastSequence = 0,
+        Segments = 0,
+    };
+
+    private Task<long> SessionAsync(string? tenant) => _folder.Database.WriteAsync(connection => (long)connection.Scalar(
+        "INSERT INTO session (id, state, settings, started_at, last_sequence) VALUES ($id, 'active', $settings, 0, 0) RETURNING number",
+        ("$id", Guid.NewGuid().ToString("N")),
+        ("$settings", tenant is null ? "{}" : $$"""{"tenant":"{{tenant}}"}"""))!);
+
+    private Task<long> CorrectAsync(long? session, string word, string state = "stored", string hypothesis = "we heard something")
+    {
+        var id = $"c{_corrections++}";
+        return _folder.Database.WriteAsync(connection => (long)connection.Scalar(
+            """
+            INSERT INTO correction (session, id, hypothesis, text, adapter_version, state, created_at)
+            VALUES ($session, $id, $hypothesis, $text, 'base', $state, $created) RETURNING number
+            """,
+            ("$session", session),
+            ("$id", id),
+            ("$hypothesis", hypothesis),
+            ("$text", $"we heard {word}"),
+            ("$state", state),
+            ("$created", _time.GetUtcNow().ToUnixTimeMilliseconds()))!);
+    }
+
+    private Task<int> AdapterAsync(string id, long correction) => _folder.Database.WriteAsync(connection =>
+    {
+        var number = (long)connection.Scalar(
+            "INSERT INTO adapter (id, base, state, card, created_at) VALUES ($id, 'x', 'promoted', '{}', 0) RETURNING number",
+            ("$id", id))!;
+        return connection.Execute("INSERT INTO adapter_correction (adapter, correction) VALUES ($adapter, $correction)", ("$adapter", number), ("$correction", correction));
+    });
+}
