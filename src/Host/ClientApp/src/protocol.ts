@@ -30,6 +30,8 @@ export interface StartSessionRequest {
   task?: "transcribe" | "translate";
   adapter?: string;
   prompt?: string;
+  hotwords?: string[];
+  memory?: boolean;
 }
 
 export interface SessionPosition {
