@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Data;
@@ -157,7 +156,7 @@ internal sealed class ActiveAdapters : IHostedService, ISessionAdapters, IAsyncD
                 await ((Task)hashing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
 
-            _seen = _registry.Activations().LastOrDefault()?.Number ?? 0;
+            _seen = _registry.Activations() is [.., var newest] ? newest.Number : 0;
             await RefreshAsync();
         }
         catch (OperationCanceledException)

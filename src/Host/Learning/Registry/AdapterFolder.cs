@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Whisper.Files;
 

@@ -168,7 +168,7 @@ internal sealed class LearningWorker(
     {
         using var timeout = new CancellationTokenSource(options.Value.CheckInterval, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _stop.Token);
-        await _wake.Reader.WaitToReadAsync(either.Token).AsTask().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)_wake.Reader.WaitToReadAsync(either.Token).AsTask()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _wake.Reader.TryRead(out _);
     }
 
@@ -189,7 +189,7 @@ internal sealed class LearningWorker(
     private async Task TriggerAsync(DateTimeOffset before, DateTimeOffset now)
     {
         if (jobs.Open().Count == 0
-            && LearningTriggers.Due(options.Value, jobs.Waiting(), jobs.List(1).FirstOrDefault(), before, now) is { } trigger)
+            && LearningTriggers.Due(options.Value, jobs.Waiting(), jobs.List(1) is [var newest, ..] ? newest : null, before, now) is { } trigger)
         {
             Tell(await jobs.AddAsync(trigger, new JobSettings()));
         }
