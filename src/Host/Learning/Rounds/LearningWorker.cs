@@ -129,7 +129,6 @@ internal sealed class LearningWorker(
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None);
-        _stop.Dispose();
     }
 
     private async Task ServeAsync()
