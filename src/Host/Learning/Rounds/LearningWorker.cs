@@ -44,6 +44,9 @@ internal sealed class LearningWorker(
     /// <summary>Time that a process gets to save and end.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
+    /// <summary>Time that the disposal waits for the end of what runs.</summary>
+    private static readonly TimeSpan DisposePatience = TimeSpan.FromSeconds(2);
+
     /// <summary>Time between two looks at the load of captions.</summary>
     private static readonly TimeSpan LoadInterval = TimeSpan.FromMilliseconds(500);
 
@@ -52,12 +55,12 @@ internal sealed class LearningWorker(
 
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _stop = new();
-    private bool _isDisposed;
     private readonly Lock _gate = new();
     private Task _running = Task.CompletedTask;
     private LearningJob? _current;
     private CancellationTokenSource? _cancelCurrent;
     private long _toldAt;
+    private bool _isDisposed;
 
     /// <summary>Jobs, the newest first, with the progress of the one that runs here.</summary>
     public IReadOnlyList<LearningJob> List(int limit) => [.. jobs.List(limit).Select(WithProgress)];
@@ -74,7 +77,7 @@ internal sealed class LearningWorker(
             : null);
     }
 
-    /// <summary>Starts a round by hand; one that waits already stands for it.</summary>
+    /// <summary>Starts a round by hand; one that waits already, or began after the newest correction, stands for it.</summary>
     /// <exception cref="AsrException">There can be none now; the message says why.</exception>
     public async Task<LearningJob> StartJobAsync()
     {
@@ -83,7 +86,8 @@ internal sealed class LearningWorker(
             throw new AsrException(why);
         }
 
-        var job = jobs.Open().FirstOrDefault(open => open is { State: JobState.Queued, Settings.Foreground: false })
+        var newest = jobs.Waiting().Newest;
+        var job = jobs.Open().FirstOrDefault(open => !open.Settings.Foreground && (open.State == JobState.Queued || newest is null || open.StartedAt >= newest))
             ?? await jobs.AddAsync(JobTrigger.ByHand, new JobSettings());
         Tell(job);
         Wake();
@@ -127,12 +131,19 @@ internal sealed class LearningWorker(
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Stops; may be called again, since the host knows it as a service of its own and as one that it runs.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!Interlocked.Exchange(ref _isDisposed, true))
+        // The container disposes what it knows under two names twice.
+        if (Interlocked.Exchange(ref _isDisposed, true))
         {
-            await StopAsync(CancellationToken.None);
+            return;
+        }
+
+        // A round's process that is slow to save does not keep the host: it ends by itself when its host is gone.
+        using var patience = new CancellationTokenSource(DisposePatience, time);
+        await StopAsync(patience.Token);
+        if (_running.IsCompleted)
+        {
             _stop.Dispose();
         }
     }
