@@ -73,7 +73,7 @@ internal sealed class LearningWorker(
             : null);
     }
 
-    /// <summary>Starts a round by hand; one that waits already stands for it.</summary>
+    /// <summary>Starts a round by hand; one that waits already, or began after the newest correction, stands for it.</summary>
     /// <exception cref="AsrException">There can be none now; the message says why.</exception>
     public async Task<LearningJob> StartJobAsync()
     {
@@ -82,7 +82,8 @@ internal sealed class LearningWorker(
             throw new AsrException(why);
         }
 
-        var job = jobs.Open().FirstOrDefault(open => open is { State: JobState.Queued, Settings.Foreground: false })
+        var newest = jobs.Waiting().Newest;
+        var job = jobs.Open().FirstOrDefault(open => !open.Settings.Foreground && (open.State == JobState.Queued || newest is null || open.StartedAt >= newest))
             ?? await jobs.AddAsync(JobTrigger.ByHand, new JobSettings());
         Tell(job);
         Wake();
