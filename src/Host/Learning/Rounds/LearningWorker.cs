@@ -44,6 +44,9 @@ internal sealed class LearningWorker(
     /// <summary>Time that a process gets to save and end.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
+    /// <summary>Time that the disposal waits for the end of what runs.</summary>
+    private static readonly TimeSpan DisposePatience = TimeSpan.FromSeconds(2);
+
     /// <summary>Time between two looks at the load of captions.</summary>
     private static readonly TimeSpan LoadInterval = TimeSpan.FromMilliseconds(500);
 
@@ -129,8 +132,13 @@ internal sealed class LearningWorker(
 
     public async ValueTask DisposeAsync()
     {
-        await StopAsync(CancellationToken.None);
-        _stop.Dispose();
+        // A round's process that is slow to save does not keep the host: it ends by itself when its host is gone.
+        using var patience = new CancellationTokenSource(DisposePatience, time);
+        await StopAsync(patience.Token);
+        if (_running.IsCompleted)
+        {
+            _stop.Dispose();
+        }
     }
 
     private async Task ServeAsync()

@@ -170,6 +170,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
             """);
         var id = (await first.StartJobAsync()).Id;
         await _hub.UntilAsync(job => job.Progress?.Phase == "training");
+        await first.StopAsync(Cancelled);
         await first.DisposeAsync();
         Assert.Equal(JobState.Queued, Jobs.Find(id)!.State);
         Assert.Contains("saved", Files(id));
