@@ -94,10 +94,11 @@ internal sealed class LearningRound(PluginCatalog plugins)
 
         Directory.CreateDirectory(output);
         var mix = Path.Combine(output, "mix.jsonl");
-        DatasetRow.Write(mix, RoundMix.Make(corrections, Read(plan, CorrectionDataset.Replay), plan.Training.ReplayRatio, steps, plan.Training.BatchSize, plan.Seed));
+        var replay = Read(plan, CorrectionDataset.Replay);
+        DatasetRow.Write(mix, RoundMix.Make(corrections, replay, plan.Training.ReplayRatio, steps, plan.Training.BatchSize, plan.Seed));
         var settings = new TrainSettings
         {
-            Arguments = TrainingArguments.Parse(Arguments(plan, output, steps, evaluation is not null)),
+            Arguments = TrainingArguments.Parse(Arguments(plan, output, steps, replay.Exists(row => row.Kind == DatasetRow.Replay), evaluation is not null)),
             Model = plan.Model,
             Train = mix,
             Evaluation = evaluation,
@@ -125,7 +126,7 @@ internal sealed class LearningRound(PluginCatalog plugins)
         return true;
     }
 
-    private static Dictionary<string, string> Arguments(RoundPlan plan, string output, int steps, bool evaluates)
+    private static Dictionary<string, string> Arguments(RoundPlan plan, string output, int steps, bool hasSpeechToKeep, bool evaluates)
     {
         string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
         var isDynamic = GenerationConfig.Load(plan.Model, WhisperConfig.Load(plan.Model)).HasDynamicContext;
@@ -145,7 +146,7 @@ internal sealed class LearningRound(PluginCatalog plugins)
             ["save-total-limit"] = "1",
             ["seed"] = Number(plan.Seed),
         };
-        if (plan.Training.KlWeight > 0)
+        if (plan.Training.KlWeight > 0 && plan.Training.ReplayRatio > 0 && hasSpeechToKeep)
         {
             arguments["kl-weight"] = Number(plan.Training.KlWeight);
         }

@@ -147,7 +147,11 @@ public sealed class LearningWorkerTests : IAsyncLifetime
         await _hub.UntilAsync(job => job.Progress?.Phase == "paused");
         if (OperatingSystem.IsLinux())
         {
-            Assert.Equal("T", File.ReadAllText($"/proc/{process}/stat").Split(") ")[^1][..1]);
+            // The signal reaches it when it is its turn.
+            while ((await File.ReadAllTextAsync($"/proc/{process}/stat", Cancelled)).Split(") ")[^1][0] != 'T')
+            {
+                await Task.Delay(10, Cancelled);
+            }
         }
 
         await File.WriteAllTextAsync(Path.Combine(RoundFolder.Of(_folder.Directory, id).Directory, "go"), "", Cancelled);
@@ -166,6 +170,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
             """);
         var id = (await first.StartJobAsync()).Id;
         await _hub.UntilAsync(job => job.Progress?.Phase == "training");
+        await first.StopAsync(Cancelled);
         await first.DisposeAsync();
         Assert.Equal(JobState.Queued, Jobs.Find(id)!.State);
         Assert.Contains("saved", Files(id));
