@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
@@ -98,7 +99,7 @@ internal sealed class LearningVerbs(string model, string? anchor, IReadOnlyList<
             {
                 spent = process.TotalProcessorTime;
             }
-            catch (InvalidOperationException)
+            catch (Exception error) when (error is InvalidOperationException or Win32Exception)
             {
                 // It has just ended.
             }
