@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
@@ -37,6 +38,8 @@ internal interface ILearner
 internal sealed class LearningVerbs(string model, string? anchor, IReadOnlyList<string> settings, string? pluginsDirectory) : ILearner
 {
     private const int MostShown = 2000;
+
+    private static readonly TimeSpan SampleInterval = TimeSpan.FromMilliseconds(100);
 
     /// <inheritdoc />
     public LearnedRound Learn(string dataDirectory, string manifest, CancellationToken cancellationToken)
@@ -86,7 +89,22 @@ internal sealed class LearningVerbs(string model, string? anchor, IReadOnlyList<
         using var process = Process.Start(start)!;
         using var kill = cancellationToken.Register(() => Synthesis.SynthesizerProcess.Kill(process));
         var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
-        var output = process.StandardOutput.ReadToEnd();
+        var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+
+        // A process that has ended tells its time no more.
+        var spent = TimeSpan.Zero;
+        do
+        {
+            try
+            {
+                spent = process.TotalProcessorTime;
+            }
+            catch (Exception error) when (error is InvalidOperationException or Win32Exception)
+            {
+                // It has just ended.
+            }
+        }
+        while (!process.WaitForExit(SampleInterval));
         process.WaitForExit();
         cancellationToken.ThrowIfCancellationRequested();
         var message = errors.GetAwaiter().GetResult().Trim();
@@ -95,6 +113,6 @@ internal sealed class LearningVerbs(string model, string? anchor, IReadOnlyList<
             throw new AsrException($"asr {arguments[0]} failed ({process.ExitCode}): {message[Math.Max(0, message.Length - MostShown)..]}");
         }
 
-        return (output, process.TotalProcessorTime.TotalSeconds);
+        return (output.GetAwaiter().GetResult(), spent.TotalSeconds);
     }
 }
