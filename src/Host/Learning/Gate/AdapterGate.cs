@@ -301,7 +301,7 @@ internal static class AdapterGate
                 $"{likelihood.Length} corrections in {folds} parts; the texts left out are {-gain.Difference:0.00} nats per word likelier (lower bound {-gain.High:0.00} with {Percent(_settings.Level, "0.#")} certainty), {Percent(errors.Before)} → {Percent(errors.After)} of their words wrong");
             return !gain.Improves(_settings.Level) ? Rejected($"what is learned from some corrections does not surely help with the others: {numbers}")
                 : shift?.Improves(_settings.Level) == false ? Rejected($"what is learned does not surely tell the corrected texts from the old ones: {numbers}")
-                : errors.Difference > 0 ? Rejected($"corrections that are left out are heard worse: {numbers}")
+                : Harms(Compare([.. results.Select(result => result.Heard)], _settings.HarmLevel), _settings.SliceTolerance) ? Rejected($"corrections that are left out are heard worse: {numbers}")
                 : End(GateVerdict.Provisional, $"promising, and to be watched: {numbers}{AnchorNote()}");
         }
 

@@ -91,7 +91,14 @@ internal static class PairedTest
         Array.Sort(studentized);
         var share = Widened(level, costs.Count);
         var high = Quantile(differences, share);
-        return (Quantile(differences, 1 - share), costs.Count < LeastStudentized ? high : Math.Max(high, all.Rate - (Quantile(studentized, 1 - level) * all.Error)));
+        if (costs.Count >= LeastStudentized && all.Error > 0)
+        {
+            // No mean is above all that it is of, however little a resampled standard error says.
+            var worst = costs.Max(cost => (cost.After - cost.Before) / Math.Max(cost.Words, 1));
+            high = Math.Max(high, Math.Min(worst, all.Rate - (Quantile(studentized, 1 - level) * all.Error)));
+        }
+
+        return (Quantile(differences, 1 - share), high);
     }
 
     /// <summary>Not between two values, but the outer one: a bound must not be more daring than what was drawn.</summary>
