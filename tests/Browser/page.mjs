@@ -126,11 +126,18 @@ async function sample() {
   await tab.until(`document.querySelector("#sessions li") !== null`, "the list of sessions");
   await measure("sessions");
   const listed = await tab.evaluate(`document.querySelector("#sessions li").innerText`);
+  await tab.evaluate(`location.hash = "corrections"`);
+  await tab.until(`!document.getElementById("corrections-empty").hidden`, "the empty list of corrections");
+  await measure("corrections");
+  await tab.evaluate(`location.hash = "learning"`);
+  await tab.until(`!document.getElementById("adapters-empty").hidden`, "the adapters");
+  await measure("learning");
+  const learning = await tab.evaluate(`document.getElementById("learning-view").innerText`);
   await tab.evaluate(`location.hash = "system"`);
   await tab.until(`document.querySelector("#plugins li") !== null`, "the plugins");
   await measure("system");
   const system = await tab.evaluate(`document.getElementById("system-view").innerText`);
-  return { widths, session: await session(id), listed, system, shown: await shown(tab) };
+  return { widths, session: await session(id), listed, learning, system, shown: await shown(tab) };
 }
 
 /** Nobody grants the microphone: the page says what to do, and starts no session. */

@@ -4,6 +4,7 @@ using System.Text;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Learning.Bench;
 using AsrPlatform.Host.Learning.Data;
+using AsrPlatform.Host.Learning.Datasets;
 using AsrPlatform.Host.Learning.Synthesis;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper;
@@ -14,9 +15,6 @@ namespace AsrPlatform.Host.Cli;
 /// <summary><c>asr bench learning</c>: what a model learns from few corrections of domains that it does not know, and what it forgets.</summary>
 internal static class BenchLearning
 {
-    /// <summary>Where a model's anchor set lies in its folder.</summary>
-    private const string AnchorManifest = "anchor/anchor.jsonl";
-
     public static Command Create()
     {
         var model = new Option<string?>("--model") { Description = "checkpoint folder (Hugging Face layout); default: the demo model", HelpName = "DIR" };
@@ -25,7 +23,8 @@ internal static class BenchLearning
         var seeds = new Option<int>("--seeds") { Description = "repetitions with other words, sentences and voices", HelpName = "N", DefaultValueFactory = _ => 3 };
         var domain = new Option<string?>("--domain") { Description = "one domain alone: " + string.Join(", ", LearningDomain.Sequence.Select(one => one.Name)), HelpName = "NAME" };
         var final = new Option<bool>("--final") { Description = $"the domain that is kept apart ({LearningDomain.Final.Name}): with settings that are frozen, once" };
-        var anchor = new Option<string?>("--anchor") { Description = $"manifest of general speech; default: the model's {AnchorManifest}", HelpName = "MANIFEST" };
+        var anchor = new Option<string?>("--anchor") { Description = "folder of the anchor set (anchor.jsonl, replay.jsonl); default: anchor in the model's folder", HelpName = "DIR" };
+        var set = new Option<string[]>("--set") { Description = "a setting of the rounds, such as Learning:Steps=40; may be repeated", HelpName = "NAME=VALUE" };
         var output = new Option<string?>("--output") { Description = "writes the JSON object to a file as well", HelpName = "FILE" };
         var picture = new Option<string?>("--svg") { Description = "draws the result", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "one JSON object" };
@@ -35,7 +34,7 @@ internal static class BenchLearning
         var command = new Command(
             "learning",
             "Lets a model learn domains that it does not know, one after another, from corrections of synthetic speech, as 'asr learn' does; measures what it gains, what it forgets and how long it takes.");
-        foreach (var option in (Option[])[model, work, counts, seeds, domain, final, anchor, output, picture, json, threads, quiet, plugins.Directory])
+        foreach (var option in (Option[])[model, work, counts, seeds, domain, final, set, anchor, output, picture, json, threads, quiet, plugins.Directory])
         {
             command.Options.Add(option);
         }
@@ -61,7 +60,8 @@ internal static class BenchLearning
                 }
             }
 
-            var general = ReadAnchor(parsed.GetValue(anchor), directory);
+            var anchorFolder = AnchorSet.Find(parsed.GetValue(anchor), directory);
+            var settings = parsed.GetValue(set) ?? [];
             var kept = parsed.GetValue(work);
             var folder = kept is null ? Directory.CreateTempSubdirectory("asr-bench-").FullName : Directory.CreateDirectory(kept).FullName;
             try
@@ -71,13 +71,15 @@ internal static class BenchLearning
                 var result = await ProgressBar.RunAsync("bench learning", parsed.GetValue(quiet), report => DedicatedThread.RunAsync(() =>
                 {
                     var data = Speak(domains, repetitions, folder, report, cancellationToken);
+                    IReadOnlyList<ManifestEntry> general = anchorFolder is null ? [] : [.. AnchorSet.Open(anchorFolder, folder, cancellationToken).Anchor.Where(row => row.Text.Length > 0).Select(Entry)];
                     using var loaded = RecognizerLoader.Load(catalog, request, cancellationToken);
                     var recognizer = loaded as WhisperRecognizer ?? throw new AsrException($"the recognizer {loaded.Info.Name} takes no adapters: it cannot learn from corrections");
                     using var listening = new WhisperBenchModel(recognizer, catalog);
-                    var bench = new LearningBench(listening, new LearningVerbs(directory, parsed.GetValue(plugins.Directory)), general, folder);
+                    var bench = new LearningBench(listening, new LearningVerbs(directory, parsed.GetValue(anchor), settings, parsed.GetValue(plugins.Directory)), general, folder);
                     return new LearningBenchResult
                     {
                         Model = directory,
+                        Settings = settings,
                         Sequences = bench.Run(data, numbers, progress => report(progress.Done / (double)progress.Total, progress.What), cancellationToken),
                     };
                 }));
@@ -164,11 +166,15 @@ internal static class BenchLearning
         }
     }
 
-    private static IReadOnlyList<ManifestEntry> ReadAnchor(string? given, string model)
+    private static ManifestEntry Entry(DatasetRow row, int index) => new()
     {
-        var path = given ?? Path.Combine(model, AnchorManifest);
-        return given is null && !File.Exists(path) ? [] : [.. Manifest.Read(path).Entries.Where(entry => !entry.IsSilence)];
-    }
+        Row = index + 1,
+        AudioPath = row.Audio,
+        AudioName = Path.GetFileName(row.Audio),
+        Text = row.Text,
+        Language = row.Language,
+        Speaker = row.Speaker,
+    };
 
     private static int[] ReadCounts(string list)
     {

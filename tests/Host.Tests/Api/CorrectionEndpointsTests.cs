@@ -9,7 +9,6 @@ using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Tests.Live;
-using AsrPlatform.Host.Tests.Security;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace AsrPlatform.Host.Tests.Api;
@@ -22,7 +21,7 @@ public sealed class CorrectionEndpointsTests
     [Fact]
     public async Task Submit_ByHttp_IsWhatTheHubDoes_AndTwiceIsOnce()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         await SayAsync(host, "talk", new SpokenAudio().Say(1, 2), end: true);
         var correction = new { id = "c1", sessionId = "talk", segmentId = 1, sequence = 1, text = "w1 w3", author = "Ada", speaker = "Grace", domain = "numbers" };
         CaptionUpdate? first = null;
@@ -57,7 +56,7 @@ public sealed class CorrectionEndpointsTests
     [Fact]
     public async Task List_InPagesAndByFilter_GivesEachOnceTheNewestFirst()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         for (var talk = 1; talk <= 3; talk++)
         {
             await SayAsync(host, $"talk-{talk}", new SpokenAudio().Say(talk), end: true);
@@ -93,7 +92,7 @@ public sealed class CorrectionEndpointsTests
     [Fact]
     public async Task Delete_InARunningSession_ShowsViewersTheTextBefore()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         await SayAsync(host, "talk", new SpokenAudio().Say(1, 2).Silence(1.5), end: false);
         await LiveHarness.EventuallyAsync(() => host.Sessions.Get("talk").Captions is [{ State: CaptionState.Committed }, ..], "a committed caption");
         var committed = host.Sessions.Get("talk").Captions[0];
@@ -127,7 +126,7 @@ public sealed class CorrectionEndpointsTests
     [Fact]
     public async Task Delete_AnAuthors_DeletesThoseAlone()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         await SayAsync(host, "talk", new SpokenAudio().Say(1).Silence(2).Say(2), end: true);
         await SayAsync(host, "more", new SpokenAudio().Say(3), end: true);
         await host.Sessions.CorrectAsync(new Correction { Id = "c1", SessionId = "talk", SegmentId = 1, Sequence = 1, Text = "one", Author = "Ada" });
@@ -150,7 +149,7 @@ public sealed class CorrectionEndpointsTests
     [Fact]
     public async Task Review_ByRole_ReleasesAndRefuses()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         await SayAsync(host, "talk", new SpokenAudio().Say(1), end: true);
         await host.Sessions.CorrectAsync(new Correction { Id = "c1", SessionId = "talk", SegmentId = 1, Sequence = 1, Text = "one" });
         var number = Assert.Single(host.App.Services.GetRequiredService<CorrectionStore>().List(default, null, 10)).Number;
@@ -175,7 +174,7 @@ public sealed class CorrectionEndpointsTests
     [Fact]
     public async Task Submit_TooOften_IsRefusedByAuthorAndByCaller()
     {
-        await using var host = await SecureHost.StartAsync(("Corrections:PerAuthorPerMinute", "2"));
+        await using var host = await TestHost.StartAsync(("Corrections:PerAuthorPerMinute", "2"));
         await SayAsync(host, "talk", new SpokenAudio().Say(1), end: true);
         await using var one = await host.ConnectAsync(await host.KeyAsync(Role.Corrector, "one"));
         await using var two = await host.ConnectAsync(await host.KeyAsync(Role.Corrector, "two"));
@@ -202,13 +201,13 @@ public sealed class CorrectionEndpointsTests
     [InlineData("""{"id":"","sessionId":"nobody","segmentId":1,"sequence":1,"text":"x"}""", HttpStatusCode.BadRequest)]
     public async Task Submit_WhatIsNone_IsRefusedWithTheReason(string body, HttpStatusCode status)
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         using var response = await host.Http.PostAsync("api/corrections", new StringContent(body, System.Text.Encoding.UTF8, "application/json"), Cancelled);
         Assert.Equal(status, response.StatusCode);
         Assert.NotEqual("", (string)(await response.Content.ReadFromJsonAsync<JsonNode>(Cancelled))!["detail"]!);
     }
 
-    private static async Task SayAsync(SecureHost host, string id, SpokenAudio audio, bool end)
+    private static async Task SayAsync(TestHost host, string id, SpokenAudio audio, bool end)
     {
         await host.Sessions.StartSessionAsync(new StartSessionRequest { SessionId = id }, Cancelled);
         await LiveHarness.SendAsync(host.Sessions.Get(id), audio);

@@ -5,7 +5,6 @@ using System.Runtime.InteropServices;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Host.Learning.Registry;
-using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Tests.Learning.Registry;

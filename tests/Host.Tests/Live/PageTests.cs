@@ -61,13 +61,14 @@ public sealed class PageTests
     public async Task Page_OnAPhone_PlaysASampleClipAndIsNeverWiderThanTheScreen()
     {
         var report = await RunAsync("sample");
-        Assert.Equal(["start", "running", "menu", "sessions", "system"], report["widths"]!.AsObject().Select(width => width.Key));
+        Assert.Equal(["start", "running", "menu", "sessions", "corrections", "learning", "system"], report["widths"]!.AsObject().Select(width => width.Key));
         Assert.All(report["widths"]!.AsObject(), width => Assert.Equal(360, (int)width.Value!));
 
         // The whole clip was heard: 8.68 s at 16 kHz.
         Assert.InRange((long)report["session"]!["acknowledgedSamples"]!, 138_000, 140_000);
         Assert.Equal("session ended", (string)report["shown"]!["connection"]!);
         Assert.Contains("ended", (string)report["listed"]!, StringComparison.Ordinal);
+        Assert.Contains("base model", (string)report["learning"]!, StringComparison.Ordinal);
         Assert.Contains("micro", (string)report["system"]!, StringComparison.Ordinal);
         Assert.Contains("whisper-torch", (string)report["system"]!, StringComparison.Ordinal);
     }

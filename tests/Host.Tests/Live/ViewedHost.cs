@@ -3,7 +3,6 @@ using System.Text.Json;
 using AsrPlatform.Host.Api;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Tests;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Configuration;

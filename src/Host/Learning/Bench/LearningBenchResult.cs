@@ -143,6 +143,9 @@ internal sealed record LearningBenchResult
     /// <summary>The model's folder.</summary>
     public required string Model { get; init; }
 
+    /// <summary>Settings of the rounds that are not the defaults.</summary>
+    public IReadOnlyList<string> Settings { get; init; } = [];
+
     public required IReadOnlyList<LearningSequence> Sequences { get; init; }
 
     /// <summary>By number of corrections and domain, in the order in which they came.</summary>

@@ -31,8 +31,10 @@ internal interface ILearner
 
 /// <summary>The verbs <c>corrections import</c> and <c>learn</c> of this program, each in a process of its own: what is measured is what people get.</summary>
 /// <param name="model">Checkpoint folder.</param>
+/// <param name="anchor">Folder of the anchor set; null: the model's own.</param>
+/// <param name="settings">Settings of the rounds, as <c>learn --set</c> takes them.</param>
 /// <param name="pluginsDirectory">The plugins' folder; null: the usual one.</param>
-internal sealed class LearningVerbs(string model, string? pluginsDirectory) : ILearner
+internal sealed class LearningVerbs(string model, string? anchor, IReadOnlyList<string> settings, string? pluginsDirectory) : ILearner
 {
     private const int MostShown = 2000;
 
@@ -40,9 +42,10 @@ internal sealed class LearningVerbs(string model, string? pluginsDirectory) : IL
     public LearnedRound Learn(string dataDirectory, string manifest, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
-        string[] plugins = pluginsDirectory is null ? [] : ["--plugins-dir", pluginsDirectory];
-        var (_, importing) = Run(["corrections", "import", manifest, "--screen", "--quiet", "--model", model, "--data-dir", dataDirectory, .. plugins], cancellationToken);
-        var (output, learning) = Run(["learn", "--json", "--model", model, "--data-dir", dataDirectory, .. plugins], cancellationToken);
+        string[] common = ["--quiet", "--model", model, "--data-dir", dataDirectory, .. pluginsDirectory is null ? Array.Empty<string>() : ["--plugins-dir", pluginsDirectory]];
+        string[] chosen = [.. anchor is null ? Array.Empty<string>() : ["--anchor", anchor], .. settings.SelectMany(setting => (string[])["--set", setting])];
+        var (_, importing) = Run(["corrections", "import", manifest, "--screen", .. common], cancellationToken);
+        var (output, learning) = Run(["learn", "--json", .. common, .. chosen], cancellationToken);
         return Read(output) with { Seconds = clock.Elapsed.TotalSeconds, ProcessorSeconds = importing + learning };
     }
 

@@ -25,8 +25,7 @@ internal sealed class ConfidenceStore(DataFolder folder)
     /// <summary>Captions that suggestions are chosen from, the newest.</summary>
     public const int RecentCaptions = 500;
 
-    private static readonly SearchValues<char> NameCharacters =
-        SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+    private static readonly SearchValues<char> OfIds = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
 
     private static readonly JsonSerializerOptions Form = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
@@ -131,7 +130,7 @@ internal sealed class ConfidenceStore(DataFolder folder)
     private void Write(ConfidenceMap map)
     {
         // Versions are ids of adapters, which are names of folders too; anything else gets no file.
-        if (map.AdapterVersion.Length == 0 || map.AdapterVersion.AsSpan().ContainsAnyExcept(NameCharacters) || map.AdapterVersion[0] == '.')
+        if (map.AdapterVersion.Length == 0 || map.AdapterVersion.AsSpan().IndexOfAnyExcept(OfIds) >= 0 || map.AdapterVersion[0] == '.')
         {
             throw new AsrException($"\"{map.AdapterVersion}\" is no id of an adapter");
         }

@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Host.Learning.Datasets;
@@ -20,6 +21,7 @@ internal sealed record DatasetRequest(DatasetSettings Settings, IReadOnlySet<lon
 internal sealed class CorrectionDatasets(DataFolder folder)
 {
     private readonly string _root = Path.Combine(folder.Directory, "datasets");
+    private readonly ClipStore _clips = new(folder, folder.Time);
 
     /// <summary>Gives sides to corrections that have none, and makes the data set.</summary>
     /// <exception cref="AsrException">There is nothing new to learn, or it cannot be written.</exception>
@@ -27,7 +29,7 @@ internal sealed class CorrectionDatasets(DataFolder folder)
     {
         var all = await folder.Database.WriteAsync(connection =>
         {
-            var read = ReadyCorrection.Read(connection);
+            var read = DatasetCorrection.Read(connection);
             var sides = CorrectionSplit.Assign(read, request.Settings.HeldOutShare);
             foreach (var (number, side) in sides)
             {
@@ -40,7 +42,7 @@ internal sealed class CorrectionDatasets(DataFolder folder)
             return read.ConvertAll(one => sides.TryGetValue(one.Number, out var side) ? one with { Side = side } : one);
         });
         cancellationToken.ThrowIfCancellationRequested();
-        var usable = ReadyCorrection.Newest(all).FindAll(one => !request.Without.Contains(one.Number) && File.Exists(ClipPath(one.Clip)));
+        var usable = all.FindAll(one => one.IsReady && !request.Without.Contains(one.Number) && _clips.Has(one.Clip!));
         var train = usable.FindAll(one => one.Side == SplitSide.Train && !request.Learned.Contains(one.Number));
         if (train.Count == 0)
         {
@@ -96,14 +98,10 @@ internal sealed class CorrectionDatasets(DataFolder folder)
         }
     }
 
-    /// <summary>Where a clip lies.</summary>
-    private string ClipPath(string clip) => Path.Combine(folder.Directory, RelativeClip(clip));
-
-    private static string RelativeClip(string clip) => Path.Combine("clips", clip[..2], clip + ".wav");
-
-    private static DatasetRow Row(ReadyCorrection correction) => new()
+    private DatasetRow Row(DatasetCorrection correction) => new()
     {
-        Audio = Path.Combine("..", "..", RelativeClip(correction.Clip)),
+        // From any data set's folder.
+        Audio = Path.GetRelativePath(Path.Combine(_root, "HASH"), _clips.FileOf(correction.Clip!)),
         Text = correction.Text,
         Language = correction.Language,
         Speaker = correction.Speaker,

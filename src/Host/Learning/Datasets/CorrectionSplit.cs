@@ -17,12 +17,12 @@ internal static class CorrectionSplit
     /// <param name="corrections">All, those with a side included.</param>
     /// <param name="share">Part to hold out, 0 … 0.5.</param>
     /// <returns>
-    /// The new sides by number. Near-duplicates (the same normalised text, clip or nearly all words) are on one side; one that is near to
+    /// The new sides by number. Near-duplicates (the same normalised text, clip or utterance, or nearly all words) are on one side; one that is near to
     /// utterances of both sides gets none, and is used for neither. While <paramref name="share"/> of all would be fewer than
     /// <see cref="MinimumHeldOut"/>, all are trained on. Each speaker and domain is held out in proportion, the utterances with the lowest
     /// hashes of text and clip first.
     /// </returns>
-    public static IReadOnlyDictionary<long, SplitSide> Assign(IReadOnlyList<ReadyCorrection> corrections, double share)
+    public static IReadOnlyDictionary<long, SplitSide> Assign(IReadOnlyList<DatasetCorrection> corrections, double share)
     {
         ArgumentNullException.ThrowIfNull(corrections);
         ArgumentOutOfRangeException.ThrowIfNegative(share);
@@ -76,7 +76,7 @@ internal static class CorrectionSplit
         }
     }
 
-    private static List<Group> Groups(IReadOnlyList<ReadyCorrection> corrections)
+    private static List<Group> Groups(IReadOnlyList<DatasetCorrection> corrections)
     {
         var units = corrections.Select(correction => Units(correction.Text)).ToArray();
         var parents = Enumerable.Range(0, corrections.Count).ToArray();
@@ -93,9 +93,10 @@ internal static class CorrectionSplit
         var seen = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var index = 0; index < corrections.Count; index++)
         {
-            foreach (var key in (string[])["clip " + corrections[index].Clip, "text " + Normalize(corrections[index].Text)])
+            var (text, clip, utterance) = (Normalize(corrections[index].Text), corrections[index].Clip, corrections[index].Utterance);
+            foreach (var key in (string?[])["text " + text, clip is null ? null : "clip " + clip, utterance is null ? null : "utterance " + utterance])
             {
-                if (!seen.TryAdd(key, index))
+                if (key is not null && !seen.TryAdd(key, index))
                 {
                     parents[Root(index)] = Root(seen[key]);
                 }
@@ -158,14 +159,14 @@ internal static class CorrectionSplit
 
     private sealed class Group
     {
-        public Group(IReadOnlyList<ReadyCorrection> members)
+        public Group(IReadOnlyList<DatasetCorrection> members)
         {
             Members = members;
             Sides = [.. members.Select(member => member.Side).OfType<SplitSide>().Distinct()];
             (Hash, Stratum) = members.Select(member => (HashOf(member), StratumOf(member))).Min();
         }
 
-        public IReadOnlyList<ReadyCorrection> Members { get; }
+        public IReadOnlyList<DatasetCorrection> Members { get; }
 
         /// <summary>The sides that members have.</summary>
         public IReadOnlyList<SplitSide> Sides { get; }
@@ -175,9 +176,9 @@ internal static class CorrectionSplit
 
         public string Stratum { get; }
 
-        private static string HashOf(ReadyCorrection member) =>
+        private static string HashOf(DatasetCorrection member) =>
             Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{Normalize(member.Text)}\n{member.Clip}")));
 
-        private static string StratumOf(ReadyCorrection member) => $"{member.Speaker}\n{member.Domain}";
+        private static string StratumOf(DatasetCorrection member) => $"{member.Speaker}\n{member.Domain}";
     }
 }

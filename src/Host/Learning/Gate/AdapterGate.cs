@@ -3,11 +3,9 @@ using System.Globalization;
 using System.Text.Json;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
-using AsrPlatform.Host.Learning.Data;
 using AsrPlatform.Whisper;
 using AsrPlatform.Whisper.Decoding.Scoring;
 using AsrPlatform.Whisper.Files;
-using AsrPlatform.Whisper.Text;
 
 namespace AsrPlatform.Host.Learning.Gate;
 
@@ -152,8 +150,8 @@ internal static class AdapterGate
             }
 
             progress?.Invoke(new GateProgress("anchor set", 0.1));
-            var onAnchor = Hear(anchor, out var base_);
-            if (AnchorObjection(onAnchor, base_) is { } harm)
+            var onAnchor = Hear(anchor, out var againstBase);
+            if (AnchorObjection(onAnchor, againstBase) is { } harm)
             {
                 return Rejected(harm);
             }
@@ -394,10 +392,7 @@ internal static class AdapterGate
     /// <summary>An utterance and what two versions heard.</summary>
     private sealed record Heard(GateUtterance Utterance, string Before, string After)
     {
-        public PairedCost Cost => new(Errors(Before), Errors(After), Utterance.Words);
-
-        // As people see captions: case and punctuation count.
-        private long Errors(string hypothesis) => WordErrorRate.Measure(Utterance.Entry.Text, TextCleanup.Clean(hypothesis)).WordErrors;
+        public PairedCost Cost => new(Utterance.Errors(Before), Utterance.Errors(After), Utterance.Words);
     }
 
     /// <summary>A correction that was left out, and how likely its text and its hypothesis are with the active version and with the adapter.</summary>

@@ -1,5 +1,7 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Learning.Data;
+using AsrPlatform.Whisper.Text;
+using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Host.Learning.Gate;
 
@@ -8,8 +10,17 @@ namespace AsrPlatform.Host.Learning.Gate;
 /// <param name="Samples">At 16 kHz.</param>
 internal sealed record GateUtterance(ManifestEntry Entry, ReadOnlyMemory<float> Samples)
 {
-    /// <summary>Words of the text, as spaces divide them; at least 1.</summary>
-    public int Words { get; } = Math.Max(1, Entry.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length);
+    private readonly bool _hasSpaces = Entry.Language is not { } language || WhisperTokenizer.WritesSpaces(language);
+
+    /// <summary>Words of the text, or its characters where the language writes no spaces; at least 1.</summary>
+    public int Words => (int)Math.Max(1, _hasSpaces ? WordErrorRate.Measure(Entry.Text, "").ReferenceWords : WordErrorRate.Measure(Entry.Text, "").ReferenceCharacters);
+
+    /// <summary>Words, or characters, of a hypothesis that are wrong, as people see captions: case and punctuation count.</summary>
+    public long Errors(string hypothesis)
+    {
+        var counts = WordErrorRate.Measure(Entry.Text, TextCleanup.Clean(hypothesis));
+        return _hasSpaces ? counts.WordErrors : counts.CharacterErrors;
+    }
 }
 
 /// <summary>Reads the utterances of a gate's manifests, whose sets are small enough for memory.</summary>

@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
-using AsrPlatform.Host.Learning.Datasets;
 using Microsoft.Data.Sqlite;
 
 namespace AsrPlatform.Host.Learning.Rounds;
@@ -95,6 +94,8 @@ internal sealed record WaitingCorrections(int Ready, DateTimeOffset? Oldest, Dat
 /// <summary>The rounds of a data folder. Nothing is held in memory: other processes may change them. Safe for concurrent calls.</summary>
 internal sealed class LearningJobs(DataFolder folder)
 {
+    private const string CanBeTrainedOn = "state = 'ready' AND clip IS NOT NULL AND coalesce(split, 'train') = 'train'";
+
     private const string Columns = "id, state, trigger, settings, outcome, error, created_at, started_at, ended_at";
 
     /// <summary>Puts a job into the queue.</summary>
@@ -150,29 +151,19 @@ internal sealed class LearningJobs(DataFolder folder)
         id,
         "UPDATE learning_job SET state = 'cancelled', ended_at = $now WHERE id = $id AND state IN ('queued', 'running')");
 
-    /// <summary>
-    /// What no round has tried: ready, not held out, and in no adapter, refused ones included; a correction of the same clip or segment that came
-    /// later counts in its place.
-    /// </summary>
-    public WaitingCorrections Waiting() => folder.Database.Read(connection =>
-    {
-        var tried = connection.Query("SELECT DISTINCT correction FROM adapter_correction", reader => reader.GetInt64(0)).ToHashSet();
-        var waiting = ReadyCorrection.Newest(ReadyCorrection.Read(connection)).FindAll(one => one.Side != SplitSide.HeldOut && !tried.Contains(one.Number));
-        return waiting.Count == 0
-            ? new WaitingCorrections(0, null, null)
-            : new WaitingCorrections(waiting.Count, waiting.Min(one => one.CreatedAt), waiting.Max(one => one.CreatedAt));
-    });
+    /// <summary>What no round has tried: ready, not held out, and in no adapter, refused ones included.</summary>
+    public WaitingCorrections Waiting() => folder.Database.Read(connection => connection.Query(
+        $"SELECT count(*), min(created_at), max(created_at) FROM correction WHERE {CanBeTrainedOn} AND number NOT IN (SELECT correction FROM adapter_correction)",
+        reader => new WaitingCorrections(reader.GetInt32(0), Time(reader, 1), Time(reader, 2)))).Single();
 
     /// <summary>Corrections that may be learned from and that an adapter does not know.</summary>
     /// <param name="adapter">The adapter; null: the base model, which knows none.</param>
-    public int Unlearned(string? adapter) => folder.Database.Read(connection =>
-    {
-        var learned = connection.Query(
-            "SELECT correction FROM adapter_correction WHERE adapter = (SELECT number FROM adapter WHERE id = $id)",
-            reader => reader.GetInt64(0),
-            ("$id", adapter)).ToHashSet();
-        return ReadyCorrection.Newest(ReadyCorrection.Read(connection)).Count(one => one.Side != SplitSide.HeldOut && !learned.Contains(one.Number));
-    });
+    public int Unlearned(string? adapter) => (int)folder.Database.Read(connection => (long)connection.Scalar(
+        $"""
+        SELECT count(*) FROM correction WHERE {CanBeTrainedOn} AND number NOT IN
+            (SELECT correction FROM adapter_correction WHERE adapter = (SELECT number FROM adapter WHERE id = $id))
+        """,
+        ("$id", adapter))!);
 
     private async Task<LearningJob?> ChangeAsync(string id, string sql, string? value = null)
     {

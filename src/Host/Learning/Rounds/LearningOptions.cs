@@ -80,10 +80,10 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
     public string[] Arguments { get; set; } = [];
 
     /// <summary>How data sets are put together.</summary>
-    public DatasetSettings Dataset => new() { HeldOutShare = HeldOutShare, ReplayRatio = ReplayRatio };
+    public DatasetSettings Dataset() => new() { HeldOutShare = HeldOutShare, ReplayRatio = ReplayRatio };
 
     /// <summary><see cref="Schedule"/> as times.</summary>
-    public IEnumerable<TimeOnly> Times => Schedule.Select(text => TimeOnly.Parse(text, CultureInfo.InvariantCulture)).Order();
+    public IEnumerable<TimeOnly> Times() => Schedule.Select(text => TimeOnly.Parse(text, CultureInfo.InvariantCulture)).Order();
 
     public ValidateOptionsResult Validate(string? name, LearningOptions options)
     {

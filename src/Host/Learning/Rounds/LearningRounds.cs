@@ -111,7 +111,7 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
     {
         var anchor = AnchorSet.Find(options.Anchor, model.Directory) is { } anchorFolder ? AnchorSet.Open(anchorFolder, folder.Directory, cancellationToken) : null;
         return new CorrectionDatasets(folder).BuildAsync(
-            new DatasetRequest(options.Dataset, goesOnFrom is null ? new HashSet<long>() : Learned(goesOnFrom), settings.Without.ToHashSet(), anchor),
+            new DatasetRequest(options.Dataset(), goesOnFrom is null ? new HashSet<long>() : Learned(goesOnFrom), settings.Without.ToHashSet(), anchor),
             cancellationToken);
     }
 

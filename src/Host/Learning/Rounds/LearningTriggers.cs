@@ -26,7 +26,7 @@ internal static class LearningTriggers
 
         return waiting.Ready >= options.MinimumCorrections ? JobTrigger.ByCount
             : now - waiting.Oldest >= options.MaximumAge ? JobTrigger.ByAge
-            : options.Times.Any(time => IsBetween(time, before, now)) ? JobTrigger.BySchedule
+            : options.Times().Any(time => IsBetween(time, before, now)) ? JobTrigger.BySchedule
             : null;
     }
 

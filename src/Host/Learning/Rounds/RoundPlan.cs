@@ -156,15 +156,15 @@ internal sealed record RoundFolder(string Directory)
     {
         try
         {
-            foreach (var folder in (string[])[Training, Averaged, Features, Gate])
+            foreach (var folder in ((string[])[Training, Averaged, Features, Gate]).Where(System.IO.Directory.Exists))
             {
-                if (System.IO.Directory.Exists(folder))
-                {
-                    System.IO.Directory.Delete(folder, recursive: true);
-                }
+                System.IO.Directory.Delete(folder, recursive: true);
             }
 
-            File.Delete(Corrections);
+            if (File.Exists(Corrections))
+            {
+                File.Delete(Corrections);
+            }
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -1,5 +1,4 @@
 using AsrPlatform.Abstractions;
-using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Learning.Data;
 using AsrPlatform.Host.Learning.Datasets;
 
@@ -104,16 +103,6 @@ public sealed class CorrectionDatasetsTests : IDisposable
     }
 
     [Fact]
-    public async Task Build_AClipThatWasCorrectedTwice_MeansTheLastText()
-    {
-        var clip = _folder.Clip(77);
-        await _folder.AddAsync("first thought", clip: clip);
-        var last = await _folder.AddAsync("second thought", clip: clip);
-        var dataset = await BuildAsync(_folder, anchor: null);
-        Assert.Equal([last], dataset.Corrections);
-    }
-
-    [Fact]
     public async Task Build_NothingNew_SaysSo()
     {
         var error = await Assert.ThrowsAsync<AsrException>(() => BuildAsync(_folder, anchor: null));
@@ -131,7 +120,6 @@ public sealed class CorrectionDatasetsTests : IDisposable
         var dataset = await BuildAsync(_folder, _folder.MakeAnchor());
         var target = _folder.File("exported");
         CorrectionDatasets.Export(dataset, target);
-        _folder.Data.Database.TruncateLogAsync().Wait(Cancelled);
         Directory.Delete(Path.Combine(_folder.Directory, "clips"), recursive: true);
         Directory.Delete(Path.Combine(_folder.Directory, "cache"), recursive: true);
         Assert.Equal(["text one", "text two"], Manifest.Read(Path.Combine(target, "train.jsonl")).Entries.Select(entry => entry.Text));

@@ -47,7 +47,7 @@ public sealed class CorrectionSplitTests
     public void Assign_MoreAndMoreWithNearDuplicates_NeverPartsThemNorMovesAnybody(int seed)
     {
         var random = new Random(seed);
-        var all = new List<ReadyCorrection>();
+        var all = new List<DatasetCorrection>();
         var kin = new Dictionary<long, long>();
         for (var round = 0; round < 12; round++)
         {
@@ -92,6 +92,15 @@ public sealed class CorrectionSplitTests
         Assert.Empty(CorrectionSplit.Assign([train, held, Correction(3, "six seven eight nine ten", "a", train.Clip)], 0.2));
     }
 
+    /// <summary>A person thinks again: the clip of the earlier correction is gone, its side is not.</summary>
+    [Fact]
+    public void Assign_ASuccessorOfTheSameUtterance_FollowsIt()
+    {
+        var earlier = Correction(1, "one two three", "a") with { Side = SplitSide.HeldOut, Clip = null, Utterance = "7 16000", IsReady = false };
+        var given = CorrectionSplit.Assign([earlier, Correction(2, "something quite different", "a") with { Utterance = "7 16000" }], 0.2);
+        Assert.Equal(SplitSide.HeldOut, Assert.Single(given).Value);
+    }
+
     [Fact]
     public void Assign_TextsWithoutSpaces_AreComparedByLetters()
     {
@@ -103,7 +112,7 @@ public sealed class CorrectionSplitTests
 
     private static long Origin(Dictionary<long, long> kin, long number) => kin.TryGetValue(number, out var origin) ? origin : number;
 
-    private static List<ReadyCorrection> Some(int count, int seed, string speaker = "anna", long first = 1)
+    private static List<DatasetCorrection> Some(int count, int seed, string speaker = "anna", long first = 1)
     {
         var random = new Random(seed);
         return [.. Enumerable.Range(0, count).Select(index => Correction(first + index, string.Join(' ', Sentence(random)), speaker))];
@@ -117,7 +126,7 @@ public sealed class CorrectionSplitTests
         return words[..8];
     }
 
-    private static ReadyCorrection Correction(long number, string text, string speaker, string? clip = null) => new()
+    private static DatasetCorrection Correction(long number, string text, string speaker, string? clip = null) => new()
     {
         Number = number,
         Hypothesis = "",
@@ -125,6 +134,5 @@ public sealed class CorrectionSplitTests
         Speaker = speaker,
         Clip = clip ?? $"clip-{number}",
         IsReady = true,
-        CreatedAt = DateTimeOffset.UnixEpoch,
     };
 }

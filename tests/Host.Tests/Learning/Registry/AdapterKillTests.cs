@@ -42,7 +42,7 @@ public sealed class AdapterKillTests
     }
 
     /// <summary>What the process does instead of running tests: adds, promotes, rolls back and deletes until it is killed.</summary>
-    public static async Task RunAsync(string folder)
+    internal static async Task RunAsync(string folder)
     {
         var random = new Random(Environment.ProcessId);
         using var data = DataFolder.OpenBeside(folder, TimeProvider.System);

@@ -22,7 +22,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
     private const string Succeeds =
         """
         echo '{"phase":"training","step":1,"maxSteps":2,"loss":3.5,"values":{}}'
-        cp -r "$ADAPTER" "$1/training"
+        cp -r --no-preserve=mode "$ADAPTER" "$1/training"
         echo '{"decision":"provisional","reason":"it hears better","seconds":12.5,"metrics":{"anchorWerAfter":0.1}}' > "$1/outcome.json"
         """;
 
