@@ -37,7 +37,7 @@ internal static class BenchSoak
         model.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            var length = parsed.GetValue(minutes) is >= 0.5 and <= 1440 and var given ? TimeSpan.FromMinutes(given) : throw new AsrException("--minutes: give 0.5 … 1440");
+            var length = parsed.GetValue(minutes) is >= 1 and <= 1440 and var given ? TimeSpan.FromMinutes(given) : throw new AsrException("--minutes: give 1 … 1440");
             var options = new SoakOptions
             {
                 Duration = length,

@@ -3,10 +3,14 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Datasets;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Learning.Rounds;
+using AsrPlatform.Host.Plugins;
+using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
 
 namespace AsrPlatform.Host.Cli;
@@ -54,12 +58,13 @@ internal sealed class LearnRun
         JobOutcome result;
         try
         {
+            await using var plugins = _model.Plugins.Load(parsed);
             if (round.ReadPlan() is null)
             {
+                await ScreenAsync(parsed, new CorrectionStore(folder, TimeProvider.System), plugins, model, options, cancellationToken);
                 await rounds.PlanAsync(job, model, options, cancellationToken);
             }
 
-            await using var plugins = _model.Plugins.Load(parsed);
             RoundOutcome? outcome;
             using (Lock(round.LockFile))
             {
@@ -140,6 +145,27 @@ internal sealed class LearnRun
 
         var added = await jobs.AddAsync(trigger, settings with { Foreground = true });
         return await jobs.StartAsync(added.Id) ?? throw new AsrException("the round was cancelled before it began");
+    }
+
+    /// <summary>Screens the corrections that no host has screened, with a recogniser that is gone again before anything is trained.</summary>
+    private async Task ScreenAsync(ParseResult parsed, CorrectionStore corrections, PluginCatalog plugins, LearningModel model, LearningOptions options, CancellationToken cancellationToken)
+    {
+        if (corrections.ToScreen().Count == 0)
+        {
+            return;
+        }
+
+        var request = new ModelRequest(model.Backend, new ModelLoadOptions { ModelDirectory = model.Directory, Device = options.Device, Threads = options.Threads });
+        await DedicatedThread.RunAsync(() => ProgressBar.Run("screening", parsed.GetValue(_quiet), report =>
+        {
+            using var recognizer = RecognizerLoader.Load(plugins, request, cancellationToken);
+            if (WhisperCorrectionScorer.Of(recognizer) is { } scorer)
+            {
+                CorrectionScreening.Screen(corrections, scorer, (_, _, share) => report(share, ""), cancellationToken);
+            }
+
+            return true;
+        }));
     }
 
     private static ProcessLock Lock(string path)

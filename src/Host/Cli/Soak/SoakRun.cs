@@ -76,9 +76,9 @@ internal sealed class SoakRun(Uri host, IReadOnlyList<short[]> clips, SoakOption
 
     /// <summary>Growth that is none: MiB an hour, and MiB however short the run.</summary>
     private const double ManagedPerHour = 12;
-    private const double ManagedNoise = 6;
+    private const double ManagedNoise = 10;
     private const double WorkingSetPerHour = 48;
-    private const double WorkingSetNoise = 24;
+    private const double WorkingSetNoise = 32;
 
     private readonly ConcurrentDictionary<int, string> _running = new();
     private int _ended;

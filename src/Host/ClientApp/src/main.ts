@@ -67,6 +67,7 @@ async function submitCorrection(seen: CaptionUpdate, text: string, author: strin
   if (!live) throw new Error("the session is not open any more: reload the page");
   view.show(await live.correct({ segmentId: seen.segmentId, sequence: seen.sequence, text, ...(author ? { author } : {}) }));
   lesson.did("correct");
+  suggestions.corrected();
   toast("Corrected for every viewer");
 }
 

@@ -32,6 +32,8 @@ export interface StartSessionRequest {
   tenant?: string;
   speaker?: string;
   prompt?: string;
+  hotwords?: string[];
+  memory?: boolean;
 }
 
 export interface SessionPosition {

@@ -127,10 +127,10 @@ internal sealed record ScreeningScores
     public double? Shuffled { get; init; }
 
     /// <summary>
-    /// By how much less likely the corrected text is than what the model heard, per token of what was changed (of the longer side, at least
-    /// <see cref="CorrectionScreen.LeastChanged"/>). Null when what was heard is not known.
+    /// By how much less likely the corrected text is than what the model heard (than silence, when that was nothing or is not known), per token
+    /// of what was changed: of the longer side, at least <see cref="CorrectionScreen.LeastChanged"/>.
     /// </summary>
-    public double? Gap { get; init; }
+    public required double Gap { get; init; }
 
     /// <summary>Tokens of the corrected text, the end included.</summary>
     public required int Tokens { get; init; }

@@ -52,6 +52,7 @@ internal sealed class LearningWorker(
 
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _stop = new();
+    private bool _isDisposed;
     private readonly Lock _gate = new();
     private Task _running = Task.CompletedTask;
     private LearningJob? _current;
@@ -126,10 +127,14 @@ internal sealed class LearningWorker(
         await _running.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
+    /// <summary>Stops; may be called again, since the host knows it as a service of its own and as one that it runs.</summary>
     public async ValueTask DisposeAsync()
     {
-        await StopAsync(CancellationToken.None);
-        _stop.Dispose();
+        if (!Interlocked.Exchange(ref _isDisposed, true))
+        {
+            await StopAsync(CancellationToken.None);
+            _stop.Dispose();
+        }
     }
 
     private async Task ServeAsync()

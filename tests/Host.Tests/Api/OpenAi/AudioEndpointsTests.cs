@@ -82,6 +82,7 @@ public sealed class AudioEndpointsTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         var (options, samples) = _recognizer.Calls.Single();
         Assert.Equal(("de", "Names: Ada", 0.4, "dialect", TranscriptionTask.Transcribe), (options.Language, options.InitialPrompt, options.Temperature, options.Adapter, options.Task));
+        Assert.Equal(["Ada", "Grace Hopper"], options.Bias!.Phrases);
         Assert.Equal(Speech().Length, samples);
     }
 

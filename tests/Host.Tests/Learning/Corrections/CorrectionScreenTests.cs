@@ -52,7 +52,17 @@ public sealed class CorrectionScreenTests
             TestContext.Current.CancellationToken);
         Assert.Equal(isReady, verdict.IsPlausible);
         var words = text.Split(' ').Length - hypothesis.Split(' ').Length;
-        Assert.Equal(((text.Split(' ').Count(word => word is "a" or "b" or "c" or "d") * lessPerWord) + words) / changed, verdict.Scores!.Gap!.Value, 1e-3);
+        Assert.Equal(((text.Split(' ').Count(word => word is "a" or "b" or "c" or "d") * lessPerWord) + words) / changed, verdict.Scores!.Gap, 1e-3);
+    }
+
+    [Theory]
+    [InlineData(14.9, true)]
+    [InlineData(15.1, false)]
+    public void Judge_WhenNothingWasHeard_ComparesWithSilence(double lessLikely, bool isReady)
+    {
+        var verdict = CorrectionScreen.Judge(Correction("hello", "", "en"), new float[32000], new ScriptedScorer(_ => -lessLikely), TestContext.Current.CancellationToken);
+        Assert.Equal(isReady, verdict.IsPlausible);
+        Assert.Equal((null, 0), (verdict.Scores!.Hypothesis, verdict.Scores.Silence));
     }
 
     [Fact]

@@ -7,7 +7,7 @@ public sealed class CorrectedPhrasesTests
     [Theory]
     [InlineData("he stopped taking rabbta depine last week", "he stopped taking rabtodipine last week", "rabtodipine")]
     [InlineData("we met an a covert chick there", "we met Anna Kowalczyk there", "Kowalczyk|Anna Kowalczyk")]
-    [InlineData("I saw fun their berg.", "I saw van der Berg.", "van der Berg")]
+    [InlineData("I saw fun their book.", "I saw van der Berg.", "van der Berg")]
     [InlineData("take a bus too", "Take a bus, two!", "")]
     [InlineData("the b m w stood there", "the BMW stood there", "BMW")]
     [InlineData("call nine eleven", "call 911", "911")]

@@ -51,8 +51,8 @@ public sealed class VocabularyStoreTests : IDisposable
     {
         using var store = Store();
         var session = await SessionAsync(null);
-        await CorrectAsync(session, "zenlacraft", hypothesis: "the doctor sent it");
-        await CorrectAsync(session, "doctor", hypothesis: "the docked her");
+        await CorrectAsync(session, "zenlacraft", hypothesis: "we heard the doctor sent it");
+        await CorrectAsync(session, "doctor", hypothesis: "we heard the docked her");
         Assert.Equal(["zenlacraft"], Texts(store, session));
     }
 

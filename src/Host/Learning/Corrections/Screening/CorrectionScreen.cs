@@ -102,13 +102,16 @@ internal static class CorrectionScreen
         var shuffled = Shuffle(text);
         List<string> texts = [text, "", .. hypothesis.Length > 0 ? [hypothesis] : Array.Empty<string>(), .. shuffled is null ? Array.Empty<string>() : [shuffled]];
         var scores = scorer.Score(samples, language, texts, cancellationToken);
+
+        // Who heard nothing heard silence; where it is not known what was heard, at least that is known.
+        var heard = scores[hypothesis.Length > 0 ? 2 : 1];
         return new ScreeningScores
         {
             Text = Round(scores[0].AverageLogProbability),
             Silence = Round(scores[1].LogProbability),
             Hypothesis = hypothesis.Length > 0 ? Round(scores[2].AverageLogProbability) : null,
             Shuffled = shuffled is null ? null : Round(scores[^1].AverageLogProbability),
-            Gap = hypothesis.Length > 0 ? Round((scores[2].LogProbability - scores[0].LogProbability) / Changed(text, scores[0], hypothesis, scores[2])) : null,
+            Gap = Round((heard.LogProbability - scores[0].LogProbability) / Changed(text, scores[0], hypothesis, heard)),
             Tokens = scores[0].Tokens,
         };
 
@@ -136,7 +139,7 @@ internal static class CorrectionScreen
     {
         if (scores.Gap > LargestGap)
         {
-            return string.Create(CultureInfo.InvariantCulture, $"the text does not fit the audio: the model finds its changes {Math.Exp(Math.Min(scores.Gap.Value, 20)):0} times less likely per token than what it heard");
+            return string.Create(CultureInfo.InvariantCulture, $"the text does not fit the audio: the model finds its changes {Math.Exp(Math.Min(scores.Gap, 20)):0} times less likely per token than what it heard");
         }
 
         if (scores.Shuffled is { } shuffled && scores.Text - shuffled < SmallestOrder)
