@@ -1,3 +1,5 @@
+using System.Text.Json;
+using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Security;
 
@@ -27,20 +29,42 @@ internal static class AdapterEndpoints
         ? Results.Problem($"limit is {limit}; it must be 1 … {LargestPage}.", statusCode: StatusCodes.Status400BadRequest)
         : Results.Json(new { items = registry.Activations(after).Take(limit).Select(Show) });
 
-    private static async Task<IResult> PromoteAsync(string id, AdapterRegistry registry, ActiveAdapters active, AdapterChange? change, CancellationToken cancellationToken)
+    private static async Task<IResult> PromoteAsync(string id, AdapterRegistry registry, ActiveAdapters active, HttpRequest request, CancellationToken cancellationToken)
     {
+        var change = await ReadAsync(request, cancellationToken);
         if (id != AdapterRegistry.Base && Missing(registry, id) is { } missing)
         {
             return missing;
         }
 
         var now = await registry.PromoteAsync(
-            id, AdapterScope.Parse(change?.Scope), change?.Reason ?? "promoted by hand", change?.Provisional ?? false, active.BaseHash, cancellationToken);
+            id, AdapterScope.Parse(change.Scope), change.Reason ?? "promoted by hand", change.Provisional, active.BaseHash, cancellationToken);
         return Results.Json(Show(now));
     }
 
-    private static async Task<IResult> RollBackAsync(AdapterRegistry registry, AdapterChange? change) =>
-        Results.Json(Show((await registry.RollBackAsync(AdapterScope.Parse(change?.Scope), change?.Reason ?? "rolled back by hand"))!));
+    private static async Task<IResult> RollBackAsync(AdapterRegistry registry, HttpRequest request, CancellationToken cancellationToken)
+    {
+        var change = await ReadAsync(request, cancellationToken);
+        return Results.Json(Show((await registry.RollBackAsync(AdapterScope.Parse(change.Scope), change.Reason ?? "rolled back by hand"))!));
+    }
+
+    /// <summary>Read by hand: a parameter that is a body would leave requests without one to the fallback.</summary>
+    private static async Task<AdapterChange> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
+    {
+        if (!request.HasJsonContentType())
+        {
+            return new AdapterChange();
+        }
+
+        try
+        {
+            return await request.ReadFromJsonAsync<AdapterChange>(cancellationToken) ?? new AdapterChange();
+        }
+        catch (JsonException error)
+        {
+            throw new AsrException("the body is not what this takes: {scope?, reason?, provisional?}", error);
+        }
+    }
 
     private static async Task<IResult> DeleteAsync(string id, AdapterRegistry registry, CancellationToken cancellationToken)
     {

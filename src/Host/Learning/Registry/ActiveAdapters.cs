@@ -31,6 +31,7 @@ internal sealed class ActiveAdapters : IHostedService, ISessionAdapters, IAsyncD
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
+    private bool _isDisposed;
     private Task _following = Task.CompletedTask;
     private ITimer? _timer;
 
@@ -72,7 +73,11 @@ internal sealed class ActiveAdapters : IHostedService, ISessionAdapters, IAsyncD
     {
         _registry.Changed -= Wake;
         _changes.Changed -= Wake;
-        await _stop.CancelAsync();
+        if (!_isDisposed)
+        {
+            await _stop.CancelAsync();
+        }
+
         await _following.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
@@ -84,6 +89,8 @@ internal sealed class ActiveAdapters : IHostedService, ISessionAdapters, IAsyncD
             await _timer.DisposeAsync();
         }
 
+        // A container that knows it under two types disposes it twice.
+        _isDisposed = true;
         _stop.Dispose();
     }
 
