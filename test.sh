@@ -1,10 +1,25 @@
 #!/usr/bin/env bash
 # Sets up, builds and runs every test; the last line says how many passed and failed.
-#   ./test.sh [FILTER]     only tests whose full name contains FILTER
+#   ./test.sh [FILTER]             only tests whose full name contains FILTER
+#   ./test.sh --soak [MINUTES]     no tests: a host in use for so long (30), whose memory must stay flat
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . eng/environment.sh
 say() { printf '[test] %s\n' "$*"; }
+
+if [ "${1:-}" = --soak ]; then
+  minutes=${2:-30}
+  eng/setup.sh --test && eng/build.sh || exit 1
+  soak=artifacts/soak
+  if [ ! -e "$soak/manifest.jsonl" ]; then
+    say "speech to play"
+    rm -rf "$soak"
+    ./asr synthesize --generate 100 --kinds sentences,commands,numbers --voices espeak-ng:en-us,espeak-ng:en-gb,flite:slt,flite:awb --seed 7 --output-dir "$soak" || exit 1
+  fi
+  # Without a model everything but the recogniser is the same.
+  if [ -e models/demo/model.safetensors ]; then recognizer=(--model models/demo); else recognizer=(--stand-in); fi
+  exec ./asr bench soak --minutes "$minutes" --data "$soak/manifest.jsonl" "${recognizer[@]}"
+fi
 
 eng/setup.sh --test || { echo "0 passed, 1 failed"; exit 1; }
 eng/build.sh --tests || { echo "0 passed, 1 failed"; exit 1; }

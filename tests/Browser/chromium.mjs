@@ -125,7 +125,7 @@ export class Tab {
   }
 
   async press(key) {
-    const code = { Enter: 13, Escape: 27, Tab: 9 }[key];
+    const code = { Enter: 13, Escape: 27, Tab: 9, F2: 113, F9: 120 }[key];
     const common = { key, code: key, windowsVirtualKeyCode: code };
     await this.call("Input.dispatchKeyEvent", { type: "keyDown", ...common, ...(key === "Enter" ? { text: "\r" } : {}) });
     await this.call("Input.dispatchKeyEvent", { type: "keyUp", ...common });

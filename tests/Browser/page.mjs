@@ -1,12 +1,13 @@
-// Uses the page as people do, in headless Chromium, and prints what it shows, as JSON. tests/Host.Tests/Live/PageTests.cs judges.
-//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|refusal|keys --url http://127.0.0.1:5080 --wav FILE [--key KEY] [--screenshots FOLDER]
+// Uses the page as people do, in headless Chromium, and prints what it shows, as JSON. tests/Host.Tests/Live/PageTests.cs and PageCircleTests.cs judge.
+//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|refusal|keys|correcting|circle --url http://127.0.0.1:5080 --wav FILE [--key KEY] [--text TEXT] [--exam FILE --go FILE] [--screenshots FOLDER]
 import { createServer, connect } from "node:net";
+import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { attempt, Chromium } from "./chromium.mjs";
 
 const { values: options } = parseArgs({
-  options: { scenario: { type: "string" }, url: { type: "string" }, wav: { type: "string" }, key: { type: "string" }, screenshots: { type: "string" } },
+  options: { scenario: { type: "string" }, url: { type: "string" }, wav: { type: "string" }, key: { type: "string" }, text: { type: "string" }, exam: { type: "string" }, go: { type: "string" }, screenshots: { type: "string" } },
 });
 // Chromium opens no path that has "..".
 const wav = resolve(options.wav ?? "");
@@ -125,11 +126,18 @@ async function sample() {
   await tab.until(`document.querySelector("#sessions li") !== null`, "the list of sessions");
   await measure("sessions");
   const listed = await tab.evaluate(`document.querySelector("#sessions li").innerText`);
+  await tab.evaluate(`location.hash = "corrections"`);
+  await tab.until(`!document.getElementById("corrections-empty").hidden`, "the empty list of corrections");
+  await measure("corrections");
+  await tab.evaluate(`location.hash = "learning"`);
+  await tab.until(`!document.getElementById("adapters-empty").hidden`, "the adapters");
+  await measure("learning");
+  const learning = await tab.evaluate(`document.getElementById("learning-view").innerText`);
   await tab.evaluate(`location.hash = "system"`);
   await tab.until(`document.querySelector("#plugins li") !== null`, "the plugins");
   await measure("system");
   const system = await tab.evaluate(`document.getElementById("system-view").innerText`);
-  return { widths, session: await session(id), listed, system, shown: await shown(tab) };
+  return { widths, session: await session(id), listed, learning, system, shown: await shown(tab) };
 }
 
 /** Nobody grants the microphone: the page says what to do, and starts no session. */
@@ -171,11 +179,123 @@ async function keys() {
   await tab.evaluate(`location.hash = "sessions"`);
   await tab.until(`document.querySelector("#sessions .danger") !== null`, "the list of sessions");
   await tab.click("#sessions .danger");
-  await tab.until(`document.getElementById("delete-dialog").open`, "the question whether to delete");
+  await tab.until(`document.getElementById("confirm-dialog").open`, "the question whether to delete");
   await tab.screenshot("delete");
-  await tab.click('#delete-dialog button[value="delete"]');
+  await tab.click('#confirm-dialog button[value="do"]');
   await tab.until(`!document.getElementById("sessions-empty").hidden`, "the empty list again");
   return { address, reloaded, message: await tab.evaluate(`document.getElementById("message").textContent`) };
+}
+
+/** A caption is corrected by keyboard alone, as one text although it came in segments; then somebody else opens the session. */
+async function correcting() {
+  const tab = await open(options.url);
+  await tab.until(`document.getElementById("missing").hidden`, "the host is ready");
+  await choose(tab, "file");
+  await tab.choose("#file", wav);
+  await tab.until(READY, "the file is chosen");
+  await tab.click("#start");
+  await tab.until(ENDED, "the end of the session");
+  const heard = await utterances(tab);
+  const segments = (await shown(tab)).segments;
+
+  const focused = `document.activeElement.classList.contains("utterance")`;
+  const editing = `document.activeElement.tagName === "TEXTAREA"`;
+  await tab.evaluate(`document.querySelector('.utterance[tabindex="0"]').focus()`);
+  await tab.press("F2");
+  const text = await tab.until(`${editing} && document.activeElement.value`, "the editor");
+  const played = await tab.until(
+    `performance.getEntriesByType("resource").filter((entry) => entry.name.endsWith("/audio.wav") && entry.responseStatus === 206).length`,
+    "the audio of the caption",
+  );
+  await tab.screenshot("editing");
+  await tab.type("nothing that stays");
+  await tab.press("Escape");
+  await tab.until(focused, "the caption's focus after Escape");
+  const left = await utterances(tab);
+
+  await tab.press("Enter");
+  await tab.until(editing, "the editor again");
+  await tab.evaluate(`document.querySelector("form.correction .author").value = "Ada"`);
+  await tab.evaluate(`document.querySelector("form.correction .author").dispatchEvent(new Event("change"))`);
+  await tab.evaluate(`document.activeElement.select()`);
+  await tab.type(options.text);
+  await tab.press("Enter");
+  await tab.until(`${focused} && document.querySelector(".segment.corrected") !== null`, "the corrected caption");
+  const viewer = await open(await tab.evaluate(`location.href`));
+  await viewer.until(ENDED, "the end of the viewing");
+  const id = new URL(await tab.evaluate(`location.href`)).searchParams.get("session");
+  const exported = await (await fetch(new URL(`api/sessions/${id}/captions.txt`, options.url))).text();
+  return { heard, segments, text, played, left, corrected: await utterances(tab), seen: await utterances(viewer), exported, shown: await shown(tab) };
+}
+
+/** The whole loop: a clip is captioned and corrected, learned from, and another clip is captioned by what came of it; then it is taken back. */
+async function circle() {
+  const tab = await open(options.url);
+  const play = async (path) => {
+    await tab.evaluate(`location.hash = "captions"`);
+    await tab.until(`document.getElementById("missing").hidden`, "the host is ready");
+    await choose(tab, "file");
+    await tab.choose("#file", path);
+    await tab.until(READY, "the file is chosen");
+    await tab.click("#start");
+    await tab.until(`document.getElementById("connection").textContent === "live"`, "the session");
+    await tab.until(ENDED, "the end of the session");
+    return utterances(tab);
+  };
+  const row = `document.querySelector("#corrections li")?.innerText`;
+  const lineage = `document.getElementById("lineage").textContent`;
+
+  const before = await play(wav);
+  await tab.evaluate(`document.querySelector(".utterance[tabindex]").focus()`);
+  await tab.press("Enter");
+  await tab.until(`document.activeElement.tagName === "TEXTAREA"`, "the editor");
+  await tab.evaluate(`document.querySelector("form.correction .author").value = "Ada"`);
+  await tab.evaluate(`document.activeElement.select()`);
+  await tab.type("one two three");
+  await tab.press("Enter");
+  await tab.until(`document.querySelector(".by")?.textContent.includes("Ada")`, "who corrected");
+  const corrected = (await utterances(tab))[0];
+  await tab.screenshot("circle-corrected");
+
+  await tab.evaluate(`location.hash = "corrections"`);
+  const listed = await tab.until(`${row}?.includes("ready") && ${row}`, "the correction, ready");
+  await tab.screenshot("circle-listed");
+  await tab.evaluate(`location.hash = "learning"`);
+  await tab.until(`!document.getElementById("learn").disabled`, "something to learn");
+  await tab.click("#learn");
+  await tab.until(`!document.getElementById("loss").hidden`, "the curve of the loss");
+  const progress = await tab.evaluate(`document.getElementById("round-figures").textContent`);
+  await tab.screenshot("circle-training");
+  writeFileSync(options.go, "");
+  await tab.until(`!document.getElementById("promoted").hidden && ${lineage} !== "base model"`, "the promotion");
+  const promoted = await tab.evaluate(`document.getElementById("promoted-text").textContent`);
+  const round = await tab.until(`document.querySelector("#rounds .pill")?.textContent === "promoted" && document.querySelector("#rounds li").innerText`, "the round's outcome");
+  const rates = await tab.until(`[...document.querySelectorAll("#rates tr")].map((row) => [...row.children].map((cell) => cell.textContent).join("|"))`, "the error rates");
+  const shownLineage = await tab.evaluate(lineage);
+  const adapter = await tab.evaluate(`document.querySelector("#adapters code").textContent`);
+  await tab.click("#compare");
+  const compared = await tab.until(
+    `document.querySelectorAll("#compared tr").length === 3 && !document.getElementById("compared").textContent.includes("listening") && [...document.querySelectorAll("#compared td")].map((cell) => cell.textContent)`,
+    "the comparison",
+  );
+  await tab.screenshot("circle-promoted");
+  await tab.evaluate(`location.hash = "corrections"`);
+  const learned = await tab.until(`${row}?.includes("learned by") && ${row}`, "the correction, learned");
+
+  const after = await play(resolve(options.exam));
+  await tab.screenshot("circle-exam");
+  await tab.evaluate(`location.hash = "learning"`);
+  await tab.until(`!document.getElementById("roll-back").hidden`, "something to take back");
+  await tab.click("#roll-back");
+  await tab.until(`document.getElementById("confirm-dialog").open`, "the question whether to roll back");
+  await tab.click('#confirm-dialog button[value="do"]');
+  const rolledBack = await tab.until(`${lineage} === "base model" && ${lineage}`, "the base model again");
+  return { before, corrected, listed, progress, promoted, round, rates, lineage: shownLineage, adapter, compared, learned, after, rolledBack };
+}
+
+/** What can be corrected at once, as it reads. */
+function utterances(tab) {
+  return tab.evaluate(`[...document.querySelectorAll("#lines .utterance")].map((one) => [...one.querySelectorAll(".segment:not([hidden])")].map((segment) => segment.textContent).join("").trim()).filter(Boolean)`);
 }
 
 /** How an overlay looks. */
@@ -252,7 +372,7 @@ class Proxy {
   }
 }
 
-const scenarios = { file, microphone, overlay, sample, refusal, keys };
+const scenarios = { file, microphone, overlay, sample, refusal, keys, correcting, circle };
 const browser = await Chromium.start({ microphone: options.scenario === "refusal" ? undefined : wav, screenshots: options.screenshots });
 try {
   const report = await scenarios[options.scenario]();

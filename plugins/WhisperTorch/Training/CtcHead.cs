@@ -51,15 +51,17 @@ internal sealed class CtcHead : IDisposable
     /// <param name="positions">Positions of each row that are not padding.</param>
     /// <param name="targets">Symbols of each row, from 1.</param>
     /// <param name="mode">How to compute.</param>
-    public Tensor Loss(Tensor states, ReadOnlySpan<int> positions, IReadOnlyList<int[]> targets, ForwardMode mode)
+    /// <param name="rowWeights">What each row's part of the sum is multiplied by; empty: 1.</param>
+    public Tensor Loss(Tensor states, ReadOnlySpan<int> positions, IReadOnlyList<int[]> targets, ForwardMode mode, IReadOnlyList<double> rowWeights)
     {
         var logits = nn.functional.linear(mode.ForProduct(states), mode.ForProduct(_weight), mode.ForProduct(_bias));
         var logProbabilities = logits.to(ScalarType.Float32).log_softmax(-1).transpose(0, 1); // [position, batch, symbol]
-        return Loss(logProbabilities, positions, targets, PositionsPerSymbol);
+        return Loss(logProbabilities, positions, targets, PositionsPerSymbol, rowWeights);
     }
 
     /// <summary>As the other, of logarithms of probabilities <c>[position, batch, symbol]</c>; the positions count only where a number of them a symbol is given.</summary>
-    public static Tensor Loss(Tensor logProbabilities, ReadOnlySpan<int> positions, IReadOnlyList<int[]> targets, int positionsPerSymbol = int.MaxValue)
+    public static Tensor Loss(
+        Tensor logProbabilities, ReadOnlySpan<int> positions, IReadOnlyList<int[]> targets, int positionsPerSymbol = int.MaxValue, IReadOnlyList<double>? rowWeights = null)
     {
         var longest = Math.Max(1, targets.Max(row => row.Length));
         var padded = new long[targets.Count * longest];
@@ -72,6 +74,10 @@ internal sealed class CtcHead : IDisposable
             }
 
             weights[row] = 1f / Math.Max(Math.Max(1, targets[row].Length), positions[row] / positionsPerSymbol);
+            if (rowWeights is { Count: > 0 })
+            {
+                weights[row] *= (float)rowWeights[row];
+            }
         }
 
         var each = nn.functional.ctc_loss(

@@ -9,7 +9,8 @@ namespace AsrPlatform.WhisperTorch.Training;
 /// <param name="IsPadding">Whether each is the padding token, <c>[batch·token, 1]</c> of bool; null if none is.</param>
 /// <param name="Counting">Which have a target, <c>[target]</c>.</param>
 /// <param name="Targets">The labels that count, <c>[target]</c>.</param>
-internal sealed record DecoderTokens(int Length, Tensor Ids, Tensor Positions, Tensor? IsPadding, Tensor Counting, Tensor Targets)
+/// <param name="TargetRows">The row of each target, ascending.</param>
+internal sealed record DecoderTokens(int Length, Tensor Ids, Tensor Positions, Tensor? IsPadding, Tensor Counting, Tensor Targets, IReadOnlyList<int> TargetRows)
 {
     public static DecoderTokens Of(MicroBatch batch, long start, long padding, Device device)
     {
@@ -48,6 +49,7 @@ internal sealed record DecoderTokens(int Length, Tensor Ids, Tensor Positions, T
             tensor(positions, device: device),
             Array.IndexOf(isPadding, true) >= 0 ? tensor(isPadding, [ids.Length, 1], device: device) : null,
             tensor(counting.ToArray(), device: device),
-            tensor(targets.ToArray(), device: device));
+            tensor(targets.ToArray(), device: device),
+            [.. counting.Select(at => (int)(at / length))]);
     }
 }

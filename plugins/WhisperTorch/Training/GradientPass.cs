@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.WhisperTorch.Model;
 
@@ -54,10 +55,11 @@ internal sealed class GradientPass
         _model.UseThreads();
         using var scope = NewDisposeScope();
         using var grad = enable_grad();
+        var baseline = Baseline(batch, clock);
         var features = Upload(batch);
         var loss = _options.Checkpointing
-            ? Recomputed(batch, features, factors, lossScale, clock)
-            : Recorded(batch, features, factors, lossScale, clock);
+            ? Recomputed(batch, features, baseline, factors, lossScale, clock)
+            : Recorded(batch, features, baseline, factors, lossScale, clock);
         return loss.detach().MoveToOuterDisposeScope();
     }
 
@@ -67,17 +69,46 @@ internal sealed class GradientPass
         _model.UseThreads();
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
+        return Infer(batch) is var (logits, tokens) && logits is not null
+            ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum, label_smoothing: _options.LabelSmoothing).ToDouble()
+            : 0;
+    }
+
+    /// <summary>The logits of a batch's targets without dropout; null where there is no target. No gradients may be recorded.</summary>
+    private (Tensor? Logits, DecoderTokens Tokens) Infer(MicroBatch batch)
+    {
         var mode = ForwardMode.Inference with { ProductType = _options.ProductType };
         var states = _model.Encoder.Forward(Upload(batch), mode);
         var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
         var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, mode);
         var hidden = _model.Decoder.Forward(_model.Decoder.Embed(tokens.Ids, tokens.Positions, batch.Batch, mode), batch.Batch, context, mode);
-        return Logits(hidden, tokens, mode) is { } logits
-            ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum, label_smoothing: _options.LabelSmoothing).ToDouble()
-            : 0;
+        return (Logits(hidden, tokens, mode), tokens);
     }
 
-    private Tensor Recorded(MicroBatch batch, Tensor features, LossFactors factors, double lossScale, PhaseClock? clock)
+    /// <summary>What the base says of the targets of the replayed rows, <c>[target, vocabulary]</c>: logarithms of probabilities; null where nothing is asked.</summary>
+    private Tensor? Baseline(MicroBatch batch, PhaseClock? clock)
+    {
+        if (_options.KlWeight == 0 || batch.Replay.Count == 0)
+        {
+            return null;
+        }
+
+        using var forward = clock?.Enter(Phase.Forward);
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var adapter = _model.ActiveAdapter;
+        _model.ActiveAdapter = IMultiAdapterModel.NoAdapter;
+        try
+        {
+            return Infer(batch.Only(batch.Replay)).Logits?.log_softmax(-1).MoveToOuterDisposeScope();
+        }
+        finally
+        {
+            _model.ActiveAdapter = adapter;
+        }
+    }
+
+    private Tensor Recorded(MicroBatch batch, Tensor features, Tensor? baseline, LossFactors factors, double lossScale, PhaseClock? clock)
     {
         var forward = clock?.Enter(Phase.Forward);
         Tensor states;
@@ -106,14 +137,14 @@ internal sealed class GradientPass
             }
         }
 
-        var loss = Loss(batch, states, hidden, tokens, factors);
+        var loss = Loss(batch, states, hidden, baseline, tokens, factors);
         forward?.Dispose();
         using var backward = clock?.Enter(Phase.Backward);
         Begin(loss, lossScale);
         return loss;
     }
 
-    private Tensor Recomputed(MicroBatch batch, Tensor features, LossFactors factors, double lossScale, PhaseClock? clock)
+    private Tensor Recomputed(MicroBatch batch, Tensor features, Tensor? baseline, LossFactors factors, double lossScale, PhaseClock? clock)
     {
         // Forward: only what lies outside the layers is recorded.
         var forward = clock?.Enter(Phase.Forward);
@@ -151,7 +182,7 @@ internal sealed class GradientPass
         }
 
         hidden = hidden.detach().requires_grad_();
-        var loss = Loss(batch, states, hidden, tokens, factors);
+        var loss = Loss(batch, states, hidden, baseline, tokens, factors);
 
         // Backward, in the opposite order; the decoder's layers and CTC add to the gradient of the encoder's states.
         forward?.Dispose();
@@ -184,20 +215,43 @@ internal sealed class GradientPass
         }
     }
 
-    private Tensor Loss(MicroBatch batch, Tensor states, Tensor hidden, DecoderTokens tokens, LossFactors factors)
+    private Tensor Loss(MicroBatch batch, Tensor states, Tensor hidden, Tensor? baseline, DecoderTokens tokens, LossFactors factors)
     {
-        var smoothing = _options.LabelSmoothing;
-        var loss = Logits(hidden, tokens, _mode) is { } logits
-            ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum, label_smoothing: smoothing).mul(factors.Token)
-            : hidden.sum().mul(0);
+        var logits = Logits(hidden, tokens, _mode);
+        var loss = logits is null ? hidden.sum().mul(0) : CrossEntropy(logits, tokens, batch).mul(factors.Token);
         if (_ctc is not null && _options.CtcWeight > 0)
         {
-            var ctc = _ctc.Loss(states, batch.Positions, batch.Symbols, _mode);
+            var ctc = _ctc.Loss(states, batch.Positions, batch.Symbols, _mode, batch.Weights);
             loss = loss.mul(1 - _options.CtcWeight).add(ctc.mul(_options.CtcWeight * factors.Row));
         }
 
-        return loss;
+        return logits is null || baseline is null ? loss : loss.add(Divergence(baseline, logits, tokens, batch).mul(_options.KlWeight * factors.Replay));
     }
+
+    /// <summary>The sum over targets, by the weights of their rows.</summary>
+    private Tensor CrossEntropy(Tensor logits, DecoderTokens tokens, MicroBatch batch)
+    {
+        var smoothing = _options.LabelSmoothing;
+        return batch.Weights.Count == 0
+            ? nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.Sum, label_smoothing: smoothing)
+            : nn.functional.cross_entropy(logits, tokens.Targets, reduction: nn.Reduction.None, label_smoothing: smoothing)
+                .mul(WeightsOf(tokens.TargetRows, batch, logits.device)).sum();
+    }
+
+    /// <summary>KL(base ‖ adapted), the sum over the targets of replayed rows, by the weights of their rows.</summary>
+    private static Tensor Divergence(Tensor baseline, Tensor logits, DecoderTokens tokens, MicroBatch batch)
+    {
+        var replayed = batch.Replay.ToHashSet();
+        var targets = Enumerable.Range(0, tokens.TargetRows.Count).Where(target => replayed.Contains(tokens.TargetRows[target])).ToArray();
+        var adapted = logits.index_select(0, tensor(Array.ConvertAll(targets, target => (long)target), device: logits.device)).log_softmax(-1);
+        var each = nn.functional.kl_div(adapted, baseline, log_target: true, reduction: nn.Reduction.None);
+        return batch.Weights.Count == 0
+            ? each.sum()
+            : each.sum(-1).mul(WeightsOf(Array.ConvertAll(targets, target => tokens.TargetRows[target]), batch, logits.device)).sum();
+    }
+
+    private static Tensor WeightsOf(IReadOnlyList<int> rows, MicroBatch batch, Device device) =>
+        tensor(rows.Select(row => (float)batch.Weights[row]).ToArray(), device: device);
 
     /// <summary>Logits of the tokens that have a target, <c>[target, vocabulary]</c> of float32; null if none has.</summary>
     private Tensor? Logits(Tensor hidden, DecoderTokens tokens, ForwardMode mode)

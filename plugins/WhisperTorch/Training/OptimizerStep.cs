@@ -35,8 +35,9 @@ internal sealed class OptimizerStep(
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        var tokens = batches.Sum(batch => (long)batch.Tokens);
-        var rows = batches.Sum(batch => (long)batch.Batch);
+        var tokens = batches.Sum(batch => batch.WeightOfTokens);
+        var rows = batches.Sum(batch => batch.WeightOfRows);
+        var replay = batches.Sum(batch => batch.WeightOfReplay);
         var scale = scaler?.Scale ?? 1;
         var loss = passes.Accumulate(batches, Factors, scale, clock);
 
@@ -57,11 +58,14 @@ internal sealed class OptimizerStep(
 
         LossFactors Factors(MicroBatch batch) => normalization switch
         {
-            AccumulationNormalization.Token => new LossFactors(Inverse(tokens), Inverse(rows)),
-            AccumulationNormalization.MeanOfMeans => new LossFactors(Inverse(batch.Tokens) / batches.Count, Inverse(batch.Batch) / batches.Count),
-            _ => new LossFactors(Inverse(batch.Tokens), Inverse(batch.Batch)),
+            AccumulationNormalization.Token => new LossFactors(Inverse(tokens), Inverse(rows), Inverse(replay)),
+            AccumulationNormalization.MeanOfMeans => Own(batch, batches.Count),
+            _ => Own(batch, 1),
         };
     }
 
-    private static double Inverse(long count) => 1.0 / Math.Max(1, count);
+    private static LossFactors Own(MicroBatch batch, int count) =>
+        new(Inverse(batch.WeightOfTokens) / count, Inverse(batch.WeightOfRows) / count, Inverse(batch.WeightOfReplay) / count);
+
+    private static double Inverse(double weight) => weight > 0 ? 1 / weight : 1;
 }

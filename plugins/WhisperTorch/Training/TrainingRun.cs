@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
@@ -156,7 +157,7 @@ internal sealed class TrainingRun : IDisposable
         var firstStep = _state.GlobalStep;
         var examples = 0L;
         var completed = true;
-        if (_state.GlobalStep < _plan.MaxSteps)
+        if (_state.GlobalStep < _plan.MaxSteps && !EarlyStopping.IsDue(_arguments, _state))
         {
             var planned = _plan.Batches.From(_state.GlobalStep, ExampleSampler.Create(_arguments, _request.Train)).Take(_plan.MaxSteps - _state.GlobalStep);
             using var loader = new BatchLoader<LoadedStep>(planned.Select(step => (Func<LoadedStep>)(() => Load(step))), StepsAhead);
@@ -178,6 +179,14 @@ internal sealed class TrainingRun : IDisposable
                 if (stops)
                 {
                     completed = false;
+                    break;
+                }
+
+                if (due.Evaluate && !due.Stop && EarlyStopping.IsDue(_arguments, _state))
+                {
+                    Report(TrainingEvent.Warning, new Dictionary<string, double>(), string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"Stopped early at step {_state.GlobalStep}: eval_{_arguments.MetricForBestModel} has not been better than {_state.BestMetric:0.####} (step {_state.BestGlobalStep}) in {_state.EarlyStopping!.Counter} evaluations."));
                     break;
                 }
             }
@@ -232,6 +241,19 @@ internal sealed class TrainingRun : IDisposable
             throw new AsrException("--adam-epsilon must be above 0: it divides where a gradient is 0.");
         }
 
+        if (_arguments.KlWeight > 0)
+        {
+            if (_request.Adapter is null)
+            {
+                throw new AsrException("--kl-weight needs an adapter: what training changes in the model itself is no longer there to compare with. Give LoRA options such as --lora-r.");
+            }
+
+            if (!Enumerable.Range(0, _request.Train.Count).Any(index => _request.Train.Describe(index).IsReplay))
+            {
+                throw new AsrException("--kl-weight has nothing to act on: no example's \"kind\" is replay or anchor.");
+            }
+        }
+
         if (_arguments.FreezeEncoder && _request.Adapter is not null)
         {
             throw new AsrException("--freeze-encoder is for training without an adapter; with one, choose the decoder's modules: --target-modules.");
@@ -259,6 +281,7 @@ internal sealed class TrainingRun : IDisposable
         FreezeEncoder = _arguments.FreezeEncoder || (_adapter is { ReachesEncoder: false } && _ctcHead is null),
         Checkpointing = _arguments.GradientCheckpointing,
         LabelSmoothing = _arguments.LabelSmoothingFactor,
+        KlWeight = _arguments.KlWeight,
         CtcWeight = _arguments.CtcWeight,
         ProductType = _arguments.Fp16 ? ScalarType.Float16 : _arguments.Bf16 ? ScalarType.BFloat16 : null,
     };
@@ -426,6 +449,7 @@ internal sealed class TrainingRun : IDisposable
         }
 
         Log(TrainingEvent.Evaluated, metrics);
+        EarlyStopping.Observe(_arguments, _state, metrics);
         return BestModel.Observe(_arguments, _state, metrics);
     }
 

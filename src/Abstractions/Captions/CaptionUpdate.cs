@@ -60,5 +60,10 @@ public sealed record CaptionUpdate
 /// <param name="Text">The word, without surrounding spaces.</param>
 /// <param name="Start">Start in seconds of the session.</param>
 /// <param name="End">End in seconds of the session.</param>
-/// <param name="Confidence">0…1.</param>
-public sealed record CaptionWord(string Text, double Start, double End, double Confidence);
+/// <param name="Confidence">0…1: how likely it is that the word is right, as far as that is known.</param>
+public sealed record CaptionWord(string Text, double Start, double End, double Confidence)
+{
+    /// <summary>The model's own probability of the word, where <see cref="Confidence"/> is calibrated; null where it is the same.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? ModelConfidence { get; init; }
+}

@@ -20,4 +20,10 @@ public sealed record Correction
 
     /// <summary>Who says so; null when unknown.</summary>
     public string? Author { get; init; }
+
+    /// <summary>Whose voice it is; null when unknown.</summary>
+    public string? Speaker { get; init; }
+
+    /// <summary>What it is about, such as <c>medicines</c>; null when unknown.</summary>
+    public string? Domain { get; init; }
 }

@@ -72,4 +72,7 @@ public static class PluginKinds
 
     /// <summary><see cref="Adapters.IAdapterProvider"/>.</summary>
     public const string Adapter = "adapter";
+
+    /// <summary><see cref="Audio.IAudioCapture"/>.</summary>
+    public const string Capture = "capture";
 }

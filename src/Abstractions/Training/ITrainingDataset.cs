@@ -33,6 +33,9 @@ public sealed record TrainingSampleInfo
 
     /// <summary>Language code, or null where the run's holds.</summary>
     public string? Language { get; init; }
+
+    /// <summary>As <see cref="TrainingSample.IsReplay"/>.</summary>
+    public bool IsReplay { get; init; }
 }
 
 /// <summary>An example, ready to be put into a batch.</summary>
@@ -55,4 +58,10 @@ public sealed record TrainingSample
 
     /// <summary>Language code, or null where the run's holds.</summary>
     public string? Language { get; init; }
+
+    /// <summary>Whether the example keeps what the model knows and teaches nothing new: <c>kl-weight</c> holds an adapter to the base on it.</summary>
+    public bool IsReplay { get; init; }
+
+    /// <summary>How much the example counts in the loss beside others, above 0; 1 (default) for all is the plain mean of tokens.</summary>
+    public double Weight { get; init; } = 1;
 }

@@ -12,6 +12,10 @@ internal static class ApiEndpoints
         app.MapGet("/health/live", () => Results.Json(new { status = "live" })).AllowAnyone();
         app.MapGet("/health/ready", Ready).AllowAnyone();
         app.MapSessions();
+        app.MapAdapters();
+        app.MapConfidence();
+        app.MapCorrections();
+        app.MapLearning();
         app.MapGet("/api/plugins", (PluginCatalog plugins) => plugins.Statuses).RequireRole(Role.Viewer);
         app.MapFallback("/api/{**path}", (HttpContext context) => NotFound($"There is no {context.Request.Path}.")).RequireRole(Role.Viewer);
     }
@@ -20,9 +24,10 @@ internal static class ApiEndpoints
     private static IResult Ready(ModelHost model, HttpContext context)
     {
         var snapshot = model.Snapshot;
-        var isKnown = Caller.Of(context) is not null;
+        var caller = Caller.Of(context);
+        var isKnown = caller is not null;
         return snapshot.Info is { } info
-            ? !isKnown ? Results.Json(new { status = "ready" }) : Results.Json(new { status = "ready", model = info.Name, backend = info.Backend, adapter = info.AdapterVersion, languages = info.Languages, sampleRateHz = info.SampleRateHz })
+            ? !isKnown ? Results.Json(new { status = "ready" }) : Results.Json(new { status = "ready", model = info.Name, backend = info.Backend, adapter = info.AdapterVersion, languages = info.Languages, sampleRateHz = info.SampleRateHz, role = caller!.Role.NameOf() })
             : Results.Problem(
                 snapshot.Reason is null ? "The model is being loaded." : isKnown ? snapshot.Reason : "There is no model: ask with an API key, or see the host's log.",
                 statusCode: StatusCodes.Status503ServiceUnavailable,

@@ -1,12 +1,15 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Api.OpenAi;
 using AsrPlatform.Host.Diagnostics;
+using AsrPlatform.Host.Learning.Registry;
+using AsrPlatform.Host.Learning.Rounds;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
 using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.FileProviders;
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
@@ -48,13 +51,17 @@ internal static class HostApplication
     /// <param name="builder">From <see cref="CreateBuilder"/>.</param>
     /// <param name="plugins">The plugins; stay the caller's.</param>
     /// <param name="model">Loads the recogniser.</param>
+    /// <param name="served">Which model that is; null when it is not known.</param>
     /// <exception cref="OptionsValidationException">Settings cannot be used; the message lists them all.</exception>
-    public static WebApplication Build(WebApplicationBuilder builder, PluginCatalog plugins, RecognizerFactory model)
+    public static WebApplication Build(WebApplicationBuilder builder, PluginCatalog plugins, RecognizerFactory model, ServedModel? served = null)
     {
         // Ctrl-C is the command line's to handle: sessions are flushed before the server stops.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.AddSingleton(plugins);
+        builder.Services.TryAddSingleton<IAdapterSlots, PluginAdapters>();
+        builder.Services.AddSingleton(served ?? new ServedModel());
         builder.Services.AddLive(model, builder.Configuration);
+        builder.Services.AddLearning(builder.Configuration);
         builder.Services.AddOpenAi(builder.Configuration);
         builder.Services.AddSecurity(builder.Configuration);
         builder.Services.AddSettings<TelemetryOptions>(builder.Configuration, TelemetryOptions.Section);

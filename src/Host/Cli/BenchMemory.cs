@@ -5,7 +5,6 @@ using System.Text.Json;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Learning.Data;
-using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Whisper;
 using AsrPlatform.Whisper.Decoding.Biasing;
 using AsrPlatform.Whisper.Streaming;

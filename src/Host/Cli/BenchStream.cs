@@ -15,7 +15,7 @@ using AsrPlatform.Whisper.Text;
 
 namespace AsrPlatform.Host.Cli;
 
-/// <summary><c>asr bench stream</c>: live sessions at the pace of time over the hub, in this process; one JSON object on stdout.</summary>
+/// <summary><c>asr bench stream</c>: live sessions over the hub, in this process; one JSON object on stdout.</summary>
 internal static class BenchStream
 {
     /// <summary>Silence between two files of a session.</summary>
@@ -29,10 +29,13 @@ internal static class BenchStream
         var data = new Option<string>("--data") { Description = "manifest with word times, as synthesize --word-times writes it", HelpName = "MANIFEST", Required = true };
         var sessions = new Option<int>("--sessions") { Description = "sessions at the same time, each with files of its own", HelpName = "N", DefaultValueFactory = _ => 1 };
         var seconds = new Option<double>("--seconds") { Description = "plays further files, a second apart, until a session has heard so much; default: one file each", HelpName = "S" };
+        var pace = new Option<double>("--pace") { Description = "seconds of audio played a second; 0: as fast as it is recognised, for error rates alone", HelpName = "X", DefaultValueFactory = _ => 1 };
+        var apart = new Option<bool>("--apart") { Description = "a session for each file, N at a time, all files of the manifest" };
+        var differences = new Option<bool>("--differences") { Description = "lists the files (with --apart) whose captions are not what is heard offline" };
         var language = new Option<string?>("--language") { Description = "language code; default: detected", HelpName = "xx" };
         var model = new ModelOptions();
-        var command = new Command("stream", "Plays files into live sessions at real-time pace: latency of words, lag, error rates, erasure, processor time and memory.");
-        foreach (var option in (Option[])[data, sessions, seconds, language])
+        var command = new Command("stream", "Plays files into live sessions: latency of words, lag, error rates, erasure, processor time and memory.");
+        foreach (var option in (Option[])[data, sessions, seconds, pace, apart, differences, language])
         {
             command.Options.Add(option);
         }
@@ -51,18 +54,37 @@ internal static class BenchStream
                 throw new AsrException(FormattableString.Invariant($"--seconds {length}: give 0 … 86400"));
             }
 
-            var tracks = Tracks(Manifest.Read(parsed.GetValue(data)!), count, length);
+            if (!(parsed.GetValue(pace) is >= 0 and <= 100 and var speed))
+            {
+                throw new AsrException(FormattableString.Invariant($"--pace {parsed.GetValue(pace)}: give 0 … 100"));
+            }
+
+            if (parsed.GetValue(differences) && !parsed.GetValue(apart))
+            {
+                throw new AsrException("--differences compares single files: give --apart too");
+            }
+
+            var manifest = Manifest.Read(parsed.GetValue(data)!);
+            var tracks = parsed.GetValue(apart) ? Tracks(manifest, Math.Max(count, manifest.Entries.Count(entry => entry.Words.Count > 0)), 0) : Tracks(manifest, count, length);
             var loading = model.Read(parsed);
             await using var plugins = model.Plugins.Load(parsed);
             var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
             builder.Configuration.AddEnvironmentVariables("ASR_");
             builder.Services.AddLive(() => RecognizerLoader.Load(plugins, loading, cancellationToken), builder.Configuration);
-            builder.Services.PostConfigure<LiveOptions>(options => options.MaximumSessions = Math.Max(options.MaximumSessions, count));
+            builder.Services.PostConfigure<LiveOptions>(options =>
+            {
+                options.MaximumSessions = Math.Max(options.MaximumSessions, count);
+                if (speed == 0)
+                {
+                    // Everything is late then, and the text is to be that of a host which keeps up: steps are not joined.
+                    options.MaximumLag = TimeSpan.FromSeconds(60);
+                }
+            });
             using var live = builder.Build();
             await live.StartAsync(cancellationToken);
             try
             {
-                var result = await RunAsync(live.Services, tracks, parsed.GetValue(language), cancellationToken);
+                var result = await RunAsync(live.Services, tracks, new Playing(count, speed, parsed.GetValue(language), parsed.GetValue(differences)), cancellationToken);
                 Console.Out.WriteLine(JsonSerializer.Serialize(result, BenchStreamJsonContext.Readable.BenchStreamResult));
             }
             finally
@@ -99,8 +121,9 @@ internal static class BenchStream
         return tracks;
     }
 
-    private static async Task<BenchStreamResult> RunAsync(IServiceProvider services, List<Track> tracks, string? language, CancellationToken cancellationToken)
+    private static async Task<BenchStreamResult> RunAsync(IServiceProvider services, List<Track> tracks, Playing playing, CancellationToken cancellationToken)
     {
+        var language = playing.Language;
         var model = services.GetRequiredService<ModelHost>();
         var info = await model.ReadyAsync(cancellationToken);
         using var process = Process.GetCurrentProcess();
@@ -108,14 +131,17 @@ internal static class BenchStream
         var started = Stopwatch.GetTimestamp();
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var lags = WatchLagAsync(services.GetRequiredService<LiveSessionStore>(), over.Token);
+        using var places = new SemaphoreSlim(playing.Sessions);
         var results = await Task.WhenAll(tracks.Select(async (track, index) =>
         {
             // Speakers do not begin all at once.
             await Task.Delay(TimeSpan.FromSeconds((double)index / tracks.Count), cancellationToken);
+            await places.WaitAsync(cancellationToken);
+            using var place = new Place(places);
             await using var client = await LiveClient.ConnectAsync(services, cancellationToken);
             var run = new LiveRun(client, TimeProvider.System);
             var audio = new MemoryAudioSource(track.Samples.ToArray(), AudioFile.TargetRateHz);
-            return await run.RunAsync(audio, new StartSessionRequest { Language = language }, pace: 1, null, null, cancellationToken);
+            return await run.RunAsync(audio, new StartSessionRequest { Language = language }, playing.Pace, null, null, cancellationToken);
         }));
         var elapsed = Stopwatch.GetElapsedTime(started).TotalSeconds;
         var used = (Environment.CpuUsage.TotalTime - processor).TotalSeconds;
@@ -138,11 +164,17 @@ internal static class BenchStream
         }
 
         var offline = ErrorCounts.None;
-        foreach (var (entry, samples) in tracks.SelectMany(track => track.Files))
+        var differences = new List<BenchStreamDifference>();
+        foreach (var (entry, samples, live) in tracks.Zip(results).SelectMany(pair => pair.First.Files.Select(file => (file.Entry, file.Samples, pair.Second))))
         {
             var options = new TranscriptionOptions { Algorithm = "hf", Language = language, ConditionOnPreviousText = false };
             var heard = await model.TranscribeAsync(new MemoryAudioSource(samples, AudioFile.TargetRateHz), options, cancellationToken);
             offline += Compare(entry.Text, heard.Text);
+            var shown = string.Join(' ', live.Captions.Where(caption => caption.Text.Length > 0).Select(caption => caption.Text));
+            if (playing.ListsDifferences && Compare(heard.Text, shown) is { WordErrorRate: > 0 })
+            {
+                differences.Add(new BenchStreamDifference(Path.GetFileName(entry.AudioPath), entry.Text, heard.Text.Trim(), shown));
+            }
         }
 
         return new BenchStreamResult
@@ -150,14 +182,15 @@ internal static class BenchStream
             Model = info.Name,
             Backend = info.Backend,
             Policy = model.Streaming.NewPolicy().Name,
-            Sessions = tracks.Count,
+            Sessions = Math.Min(playing.Sessions, tracks.Count),
+            Pace = playing.Pace,
             Files = tracks.Sum(track => track.Files.Count),
             AudioSeconds = Math.Round(tracks.Sum(track => track.Seconds), 1),
             Seconds = Math.Round(elapsed, 1),
-            TentativeLatencySeconds = Quantiles.Of(tentative),
-            CommittedLatencySeconds = Quantiles.Of(committed),
+            TentativeLatencySeconds = playing.Pace == 1 ? Quantiles.Of(tentative) : null,
+            CommittedLatencySeconds = playing.Pace == 1 ? Quantiles.Of(committed) : null,
             WordsNotFound = unseen,
-            LagSeconds = Quantiles.Of(lag),
+            LagSeconds = playing.Pace == 0 ? null : Quantiles.Of(lag),
             StreamingWer = Math.Round(streaming.WordErrorRate, 4),
             OfflineWer = Math.Round(offline.WordErrorRate, 4),
             Erasure = Math.Round(erased / (double)Math.Max(1, words), 3),
@@ -165,6 +198,7 @@ internal static class BenchStream
             TimesRealTimePerProcessor = Math.Round(tracks.Sum(track => track.Seconds) / Math.Max(used, 1e-9), 1),
             PeakMemoryMiB = Math.Round(process.PeakWorkingSet64 / 1048576.0, 1),
             ManagedMemoryMiB = Math.Round(GC.GetTotalMemory(forceFullCollection: true) / 1048576.0, 1),
+            Differences = playing.ListsDifferences ? differences : null,
         };
     }
 
@@ -184,6 +218,18 @@ internal static class BenchStream
     {
         var form = new BasicTextNormalizer();
         return WordErrorRate.Measure(form.Normalize(reference), form.Normalize(hypothesis));
+    }
+
+    /// <summary>How files are played.</summary>
+    /// <param name="Sessions">Sessions at a time.</param>
+    /// <param name="Pace">Seconds of audio a second; 0: as fast as it is taken.</param>
+    /// <param name="Language">Code; null: detected.</param>
+    /// <param name="ListsDifferences">Whether files are listed that are heard differently offline.</param>
+    private sealed record Playing(int Sessions, double Pace, string? Language, bool ListsDifferences);
+
+    private sealed class Place(SemaphoreSlim places) : IDisposable
+    {
+        public void Dispose() => places.Release();
     }
 
     /// <summary>What one session plays.</summary>
@@ -309,7 +355,10 @@ internal sealed record BenchStreamResult
 
     public required string Policy { get; init; }
 
+    /// <summary>At a time.</summary>
     public required int Sessions { get; init; }
+
+    public required double Pace { get; init; }
 
     public required int Files { get; init; }
 
@@ -318,17 +367,17 @@ internal sealed record BenchStreamResult
 
     public required double Seconds { get; init; }
 
-    /// <summary>From the end of a word in the audio, by the manifest, until a viewer sees it; words heard right alone.</summary>
-    public required Quantiles TentativeLatencySeconds { get; init; }
+    /// <summary>From the end of a word in the audio, by the manifest, until a viewer sees it; words heard right alone. Null at another pace than time's.</summary>
+    public required Quantiles? TentativeLatencySeconds { get; init; }
 
     /// <summary>The same until it is final.</summary>
-    public required Quantiles CommittedLatencySeconds { get; init; }
+    public required Quantiles? CommittedLatencySeconds { get; init; }
 
     /// <summary>Words of the manifest that no final caption has at their time: misheard ones.</summary>
     public required int WordsNotFound { get; init; }
 
     /// <summary>Time by which captions were later than they should be, of all sessions five times a second.</summary>
-    public required Quantiles LagSeconds { get; init; }
+    public required Quantiles? LagSeconds { get; init; }
 
     /// <summary>Word error rate of the final captions, both sides in the basic normal form.</summary>
     public required double StreamingWer { get; init; }
@@ -348,7 +397,17 @@ internal sealed record BenchStreamResult
 
     /// <summary>At the end, after a collection.</summary>
     public required double ManagedMemoryMiB { get; init; }
+
+    /// <summary>Files whose captions are not what is heard offline; null unless asked for.</summary>
+    public IReadOnlyList<BenchStreamDifference>? Differences { get; init; }
 }
+
+/// <summary>A file that is heard differently live and offline.</summary>
+/// <param name="File">Its name.</param>
+/// <param name="Text">What was said.</param>
+/// <param name="Offline">What is heard of the whole file.</param>
+/// <param name="Live">What the captions say.</param>
+internal sealed record BenchStreamDifference(string File, string Text, string Offline, string Live);
 
 [JsonSerializable(typeof(BenchStreamResult))]
 internal sealed partial class BenchStreamJsonContext : JsonSerializerContext

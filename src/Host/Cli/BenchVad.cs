@@ -16,8 +16,8 @@ internal static class BenchVad
 {
     private static readonly (string Name, VoiceActivityDetectorFactory Make)[] Detectors =
     [
-        ("adaptive", static rate => new AdaptiveVoiceActivityDetector(rate)),
-        ("energy", static rate => new EnergyVoiceActivityDetector(rate)),
+        ("adaptive", static (rate, threshold) => new AdaptiveVoiceActivityDetector(rate, threshold)),
+        ("energy", static (rate, _) => new EnergyVoiceActivityDetector(rate)),
     ];
 
     public static Command Create()

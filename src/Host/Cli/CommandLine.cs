@@ -36,7 +36,7 @@ internal static class CommandLine
                 EnableDefaultExceptionHandler = false,
                 ProcessTerminationTimeout = parsed.CommandResult.Command.Name switch
                 {
-                    TrainCommand.Name => TrainCommand.StopTimeout,
+                    TrainCommand.Name or LearnCommand.Name => TrainCommand.StopTimeout,
                     ServeCommand.Name => ServeCommand.StopTimeout,
                     _ => TimeSpan.FromSeconds(30),
                 },
@@ -79,10 +79,13 @@ internal static class CommandLine
         StreamCommand.Create(),
         TranscribeCommand.Create(),
         TrainCommand.Create(),
+        LearnCommand.Create(),
         EvaluateCommand.Create(),
         SynthesizeCommand.Create(),
         KeysCommand.Create(),
+        ConfidenceCommand.Create(),
         ModelsCommand.Create(),
+        CorrectionsCommand.Create(),
         AdaptersCommand.Create(),
         ExportCommand.Create(),
         BenchCommand.Create(),

@@ -25,12 +25,14 @@ internal static class KeysCommand
         var role = new Option<string>("--role") { Description = "viewer: watch, list, export; speaker: sessions and transcription, too; corrector: corrections, too; admin: everything", HelpName = "ROLE", Required = true };
         var name = new Option<string?>("--name") { Description = "whose it is, or what for; default: the role", HelpName = "NAME" };
         var expires = new Option<double?>("--expires") { Description = "days that it is good for; default: for ever", HelpName = "DAYS" };
+        var tenant = new Option<string?>("--tenant") { Description = "sessions started with it are this tenant's: adapters can be active for a tenant alone", HelpName = "NAME" };
         var data = new DataOption();
         var json = new Option<bool>("--json") { Description = "one JSON object" };
         var command = new Command("create", "Makes a key and shows it, this once: only its hash is kept.");
         command.Options.Add(role);
         command.Options.Add(name);
         command.Options.Add(expires);
+        command.Options.Add(tenant);
         data.AddTo(command);
         command.Options.Add(json);
         command.SetAction(async (parsed, cancellationToken) =>
@@ -47,10 +49,10 @@ internal static class KeysCommand
                 throw new AsrException($"--role {roleName}: give one of {string.Join(", ", RoleNames.All)}");
             }
 
-            var (secret, key) = await data.Open(parsed).CreateAsync(wanted, parsed.GetValue(name) ?? roleName, days is { } some ? TimeSpan.FromDays(some) : null, cancellationToken);
+            var (secret, key) = await data.Open(parsed).CreateAsync(wanted, parsed.GetValue(name) ?? roleName, days is { } some ? TimeSpan.FromDays(some) : null, cancellationToken, parsed.GetValue(tenant));
             if (parsed.GetValue(json))
             {
-                Console.WriteLine(JsonSerializer.Serialize(new { key = secret, key.Id, key.Name, role = roleName, key.ExpiresAt }, Json));
+                Console.WriteLine(JsonSerializer.Serialize(new { key = secret, key.Id, key.Name, role = roleName, key.ExpiresAt, key.Tenant }, Json));
                 return 0;
             }
 
@@ -74,7 +76,7 @@ internal static class KeysCommand
             var now = TimeProvider.System.GetUtcNow();
             if (parsed.GetValue(json))
             {
-                Console.WriteLine(JsonSerializer.Serialize(keys.Select(key => new { key.Id, role = key.Role.NameOf(), key.Name, state = key.StateAt(now), key.CreatedAt, key.ExpiresAt, key.RevokedAt }), Json));
+                Console.WriteLine(JsonSerializer.Serialize(keys.Select(key => new { key.Id, role = key.Role.NameOf(), key.Name, state = key.StateAt(now), key.CreatedAt, key.ExpiresAt, key.RevokedAt, key.Tenant }), Json));
             }
             else if (keys.Count == 0)
             {
@@ -84,7 +86,7 @@ internal static class KeysCommand
             {
                 foreach (var key in keys)
                 {
-                    Console.WriteLine($"{key.Id}  {key.Role.NameOf(),-9}  {key.StateAt(now),-7}  made {Show(key.CreatedAt)}{(key.ExpiresAt is { } end ? $", good until {Show(end)}" : "")}  {key.Name}");
+                    Console.WriteLine($"{key.Id}  {key.Role.NameOf(),-9}  {key.StateAt(now),-7}  made {Show(key.CreatedAt)}{(key.ExpiresAt is { } end ? $", good until {Show(end)}" : "")}  {key.Name}{(key.Tenant is null ? "" : $" (tenant {key.Tenant})")}");
                 }
             }
 

@@ -2,6 +2,8 @@ using System.CommandLine;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.ModelHub;
 using AsrPlatform.Host.Serving;
 
@@ -40,7 +42,18 @@ internal sealed class ModelOptions
 
     /// <summary>Reads the options.</summary>
     /// <exception cref="AsrException">An option cannot be used.</exception>
-    public ModelRequest Read(ParseResult parsed)
+    public ModelRequest Read(ParseResult parsed) => Request(parsed, ReadAdapter(parsed));
+
+    /// <summary>Reads the options of a service: whatever is active is followed while it runs, unless an adapter or none is named.</summary>
+    /// <exception cref="AsrException">An option cannot be used.</exception>
+    public (ModelRequest Request, ServedModel Served) ReadServed(ParseResult parsed)
+    {
+        var follows = parsed.GetValue(Adapter) is null or "active";
+        var request = Request(parsed, follows ? null : ReadAdapter(parsed));
+        return (request, new ServedModel(request.Load.ModelDirectory, IsPinned: !follows));
+    }
+
+    private ModelRequest Request(ParseResult parsed, string? adapterDirectory)
     {
         var threads = parsed.GetValue(Threads);
         if (threads < 0)
@@ -52,11 +65,11 @@ internal sealed class ModelOptions
             parsed.GetValue(Backend),
             new ModelLoadOptions
             {
-                ModelDirectory = Pulled(parsed.GetValue(Model), parsed.GetValue(DataDirectory)) ?? FindDemoModel(),
+                ModelDirectory = FindDirectory(parsed),
                 Device = parsed.GetValue(Device)!,
                 Threads = threads,
             },
-            ReadAdapter(parsed));
+            adapterDirectory);
     }
 
     /// <summary>The folder of the adapter that is named; null for none.</summary>
@@ -64,22 +77,26 @@ internal sealed class ModelOptions
     public string? ReadAdapter(ParseResult parsed)
     {
         var adapter = parsed.GetValue(Adapter);
-        if (adapter is null or "none" or "active")
+        return adapter switch
         {
-            // No adapter is promoted yet, so that the active one is none.
-            return null;
-        }
-
-        return FindAdapter(parsed, adapter);
+            null or "none" => null,
+            "active" => Registered(parsed, static registry => registry.ActiveId()),
+            _ => FindAdapter(parsed, adapter),
+        };
     }
 
     /// <summary>The folder of an adapter: the folder of that name, else the one of that id in the data folder.</summary>
-    /// <exception cref="AsrException">There is none.</exception>
+    /// <exception cref="AsrException">There is none, or one of the registry is damaged or of another base model.</exception>
     public string FindAdapter(ParseResult parsed, string adapter)
     {
         if (Directory.Exists(adapter))
         {
             return Path.GetFullPath(adapter);
+        }
+
+        if (Registered(parsed, registry => registry.Find(adapter)?.Id) is { } registered)
+        {
+            return registered;
         }
 
         var folder = Host.DataDirectory.Adapters(Host.DataDirectory.Resolve(parsed.GetValue(DataDirectory)));
@@ -91,8 +108,10 @@ internal sealed class ModelOptions
 
     /// <summary>The folder of the model, for verbs that read its files alone.</summary>
     /// <exception cref="AsrException">None is given, and there is no demo model.</exception>
-    public string ReadDirectory(ParseResult parsed) =>
-        Pulled(parsed.GetValue(Model), parsed.GetValue(DataDirectory)) ?? FindDemoModel() ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
+    public string ReadDirectory(ParseResult parsed) => FindDirectory(parsed) ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
+
+    /// <summary>The folder of the model that is named, else of the demo model; null when there is none.</summary>
+    public string? FindDirectory(ParseResult parsed) => Pulled(parsed.GetValue(Model), parsed.GetValue(DataDirectory)) ?? FindDemoModel();
 
     /// <summary>Loads the recogniser that the options name, hands it to <paramref name="work"/> on a thread of its own, and disposes it.</summary>
     public async Task<T> UseRecognizerAsync<T>(ParseResult parsed, Func<ISpeechRecognizer, T> work, CancellationToken cancellationToken)
@@ -104,6 +123,27 @@ internal sealed class ModelOptions
             using var recognizer = RecognizerLoader.Load(catalog, request, cancellationToken);
             return work(recognizer);
         });
+    }
+
+    /// <summary>The checked folder of an adapter of the registry; null where there is no registry or it has none such.</summary>
+    private string? Registered(ParseResult parsed, Func<AdapterRegistry, string?> find)
+    {
+        var directory = Host.DataDirectory.Resolve(parsed.GetValue(DataDirectory));
+        if (!DataFolder.Exists(directory))
+        {
+            return null;
+        }
+
+        using var folder = DataFolder.OpenBeside(directory, TimeProvider.System);
+        var registry = new AdapterRegistry(folder);
+        if (find(registry) is not { } id)
+        {
+            return null;
+        }
+
+        return Task.Run(OpenAsync).GetAwaiter().GetResult();
+
+        async Task<string> OpenAsync() => await registry.OpenAsync(id, FindDirectory(parsed) is { } model ? await BaseModel.HashAsync(model) : null);
     }
 
     /// <summary>The folder of a pulled model that is given by its name; what is given otherwise.</summary>

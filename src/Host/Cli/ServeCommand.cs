@@ -66,9 +66,9 @@ internal static class ServeCommand
 
             var builder = HostApplication.CreateBuilder(settings, dataDirectory, parsed.GetValue(configuration));
             https.Apply(parsed, builder, dataDirectory, TimeProvider.System);
-            var request = model.Read(parsed);
+            var (request, served) = model.ReadServed(parsed);
             await using var plugins = model.Plugins.Load(parsed, builder.Configuration);
-            var app = HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken));
+            var app = HostApplication.Build(builder, plugins, () => RecognizerLoader.Load(plugins, request, cancellationToken), served);
             if (parsed.GetValue(printSettings))
             {
                 await using (app)
@@ -84,7 +84,9 @@ internal static class ServeCommand
         return command;
     }
 
-    private static KeyValuePair<string, string?> ParseSetting(string setting) =>
+    /// <summary>Reads NAME=VALUE.</summary>
+    /// <exception cref="AsrException">It is none.</exception>
+    public static KeyValuePair<string, string?> ParseSetting(string setting) =>
         setting.IndexOf('=') is > 0 and var at
             ? new(setting[..at].Trim().Replace("__", ":", StringComparison.Ordinal), setting[(at + 1)..].Trim())
             : throw new AsrException($"--set {setting}: give NAME=VALUE, such as Live:MaximumSessions=16");
@@ -146,7 +148,7 @@ internal static class ServeCommand
 
     /// <summary>
     /// Finishes the sessions and stops the server, in a bounded time: speakers' last words reach their viewers before the connections are
-    /// closed, and what is not decoded within <see cref="LiveOptions.ShutdownTimeout"/> is given up.
+    /// closed, and what is not decoded within <see cref="LiveOptions.ShutdownTimeout"/> is left to the next host over the data folder.
     /// </summary>
     internal static async Task StopAsync(WebApplication app)
     {
@@ -157,7 +159,7 @@ internal static class ServeCommand
         var unfinished = sessions.Sessions.Count(session => session.State is SessionState.Active or SessionState.Ending);
         if (unfinished > 0)
         {
-            app.Logger.LogWarning("{Sessions} sessions were not finished within Live:ShutdownTimeout: their last words are lost", unfinished);
+            app.Logger.LogWarning("{Sessions} sessions were not finished within Live:ShutdownTimeout: what they acknowledged is kept, and captioned when a host is started over this data folder again", unfinished);
         }
 
         using var grace = new CancellationTokenSource(StopGrace);

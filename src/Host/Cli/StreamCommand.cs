@@ -13,12 +13,13 @@ using AsrPlatform.Host.Transcripts;
 
 namespace AsrPlatform.Host.Cli;
 
-/// <summary><c>asr stream FILE</c>: a live session from a file, with its events and their latency.</summary>
+/// <summary><c>asr stream FILE</c>: a live session from a file or a microphone, with its events and their latency.</summary>
 internal static class StreamCommand
 {
     public static Command Create()
     {
-        var file = new Argument<string>("FILE") { Description = "an audio file (any format that ffmpeg reads)" };
+        var file = new Argument<string?>("FILE") { Description = "an audio file (any format that ffmpeg reads)", Arity = ArgumentArity.ZeroOrOne };
+        var microphone = new Option<string?>("--microphone") { Description = "speak in place of a file; a name or id that 'asr doctor' lists, default: the system's own; Ctrl-C ends", HelpName = "DEVICE", Arity = ArgumentArity.ZeroOrOne };
         var url = new Option<string?>("--url") { Description = "a running host, such as http://127.0.0.1:5080; default: a session in this process", HelpName = "URL" };
         var apiKey = new Option<string?>("--api-key") { Description = "the key of a host that asks for one; better: ASR_API_KEY, which other users of the machine do not see", HelpName = "KEY" };
         var pace = new Option<double>("--pace") { Description = "seconds of audio sent a second; 0 is as fast as it is taken", HelpName = "X", DefaultValueFactory = _ => 1.0 };
@@ -29,8 +30,9 @@ internal static class StreamCommand
         var json = new Option<bool>("--json") { Description = "one JSON object a line: session, each caption, end" };
         var model = new ModelOptions();
 
-        var command = new Command("stream", "Plays a file into a live session and shows its captions.");
+        var command = new Command("stream", "Plays a file, or a microphone, into a live session and shows its captions.");
         command.Arguments.Add(file);
+        command.Options.Add(microphone);
         command.Options.Add(url);
         command.Options.Add(apiKey);
         command.Options.Add(pace);
@@ -47,9 +49,21 @@ internal static class StreamCommand
                 result.AddError("--pace must be 0 … 1000");
             }
         });
+        command.Validators.Add(result =>
+        {
+            if ((result.GetResult(file)?.Tokens.Count > 0) == (result.GetResult(microphone) is not null))
+            {
+                result.AddError("give a FILE or --microphone");
+            }
+        });
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            using var audio = AudioFile.Open(parsed.GetValue(file)!);
+            // Who plays a file to a host elsewhere needs neither a model nor plugins.
+            var loading = parsed.GetValue(url) is null ? model.Read(parsed) : null;
+            await using var plugins = loading is not null || parsed.GetResult(microphone) is not null ? model.Plugins.Load(parsed) : null;
+            using var source = parsed.GetResult(microphone) is null
+                ? Source.File(AudioFile.Open(parsed.GetValue(file)!), parsed.GetValue(pace), cancellationToken)
+                : Source.Microphone(Microphone.Open(plugins!, parsed.GetValue(microphone)), cancellationToken);
             var request = new StartSessionRequest { Language = parsed.GetValue(language), Task = parsed.GetValue(task), Hotwords = hotwords.Read(parsed) is { Count: > 0 } words ? words : null };
             ISink sink = parsed.GetValue(json) ? new JsonSink(Console.Out) : new TextSink(Console.Out);
             if (parsed.GetValue(url) is { } address)
@@ -60,22 +74,20 @@ internal static class StreamCommand
                 }
 
                 await using var client = await LiveClient.ConnectAsync(host, cancellationToken, parsed.GetValue(apiKey) ?? Environment.GetEnvironmentVariable("ASR_API_KEY"));
-                await RunAsync(client, audio, request, parsed.GetValue(pace), sink, cancellationToken);
+                await RunAsync(client, source, request, sink);
                 return 0;
             }
 
-            var loading = model.Read(parsed);
-            await using var plugins = model.Plugins.Load(parsed);
             var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
             HostConfiguration.Apply(builder.Configuration, dataDirectory: null, file: null, settings: []);
-            builder.Services.AddLive(() => RecognizerLoader.Load(plugins, loading, cancellationToken), builder.Configuration);
+            builder.Services.AddLive(() => RecognizerLoader.Load(plugins!, loading!, cancellationToken), builder.Configuration);
             SettingsCheck.Require(builder.Services, builder.Configuration);
             using var live = builder.Build();
             await live.StartAsync(cancellationToken);
             try
             {
                 await using var client = await LiveClient.ConnectAsync(live.Services, cancellationToken);
-                await RunAsync(client, audio, request, parsed.GetValue(pace), sink, cancellationToken);
+                await RunAsync(client, source, request, sink);
             }
             finally
             {
@@ -87,11 +99,31 @@ internal static class StreamCommand
         return command;
     }
 
-    private static async Task RunAsync(LiveClient client, IAudioSource audio, StartSessionRequest request, double pace, ISink sink, CancellationToken cancellationToken)
+    private static async Task RunAsync(LiveClient client, Source source, StartSessionRequest request, ISink sink)
     {
         var run = new LiveRun(client, TimeProvider.System);
-        var result = await run.RunAsync(audio, request, pace, sink.Started, sink.Seen, cancellationToken);
+        var result = await run.RunAsync(source.Audio, request, source.Pace, sink.Started, sink.Seen, source.Cancelled);
         sink.Ended(result);
+    }
+
+    /// <summary>What is played.</summary>
+    /// <param name="Audio">The audio; disposed with this.</param>
+    /// <param name="Pace">Seconds of it sent a second; 0: as it comes.</param>
+    /// <param name="Cancelled">Stops the run where it is.</param>
+    /// <param name="Ending">What else ends with this.</param>
+    private sealed record Source(IAudioSource Audio, double Pace, CancellationToken Cancelled, IDisposable? Ending = null) : IDisposable
+    {
+        public static Source File(IAudioSource audio, double pace, CancellationToken cancelled) => new(audio, pace, cancelled);
+
+        /// <summary>Ctrl-C ends what is said: the session goes on to its last word.</summary>
+        public static Source Microphone(Microphone microphone, CancellationToken cancelled) =>
+            new(microphone, 0, CancellationToken.None, cancelled.Register(microphone.Stop));
+
+        public void Dispose()
+        {
+            Ending?.Dispose();
+            (Audio as IDisposable)?.Dispose();
+        }
     }
 
     /// <summary>Where events go.</summary>

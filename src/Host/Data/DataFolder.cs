@@ -1,7 +1,5 @@
 using System.Globalization;
 using AsrPlatform.Abstractions;
-using AsrPlatform.Whisper.Files;
-using Microsoft.Win32.SafeHandles;
 
 namespace AsrPlatform.Host.Data;
 
@@ -17,18 +15,19 @@ namespace AsrPlatform.Host.Data;
 /// </remarks>
 internal sealed class DataFolder : IDisposable
 {
+    private const string DatabaseFile = "asrplatform.db";
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    private readonly SafeFileHandle? _lock; // null: beside the host
+    private readonly ProcessLock? _lock; // null: beside the host
     private readonly bool _isTemporary;
 
-    private DataFolder(string directory, SafeFileHandle? held, TimeProvider time, bool isTemporary)
+    private DataFolder(string directory, ProcessLock? held, TimeProvider time, bool isTemporary)
     {
         Directory = directory;
         Time = time;
         _lock = held;
         _isTemporary = isTemporary;
-        var database = Path.Combine(directory, "asrplatform.db");
+        var database = Path.Combine(directory, DatabaseFile);
         if (!File.Exists(database) && !OperatingSystem.IsWindows())
         {
             // The folder may be one that others can look into; SQLite's log takes the mode of the database. Another process may make it just now.
@@ -56,6 +55,9 @@ internal sealed class DataFolder : IDisposable
     /// <exception cref="AsrException">It cannot be used, or its database is damaged or of a newer version.</exception>
     public static DataFolder OpenBeside(string directory, TimeProvider time) => Open(Path.GetFullPath(directory), time, isHost: false);
 
+    /// <summary>Whether a folder is a data folder already: opening would make one of it.</summary>
+    public static bool Exists(string directory) => File.Exists(Path.Combine(directory, DatabaseFile));
+
     /// <summary>Opens a folder of its own, which is deleted when disposed.</summary>
     public static DataFolder OpenTemporary(TimeProvider time) =>
         Open(System.IO.Directory.CreateTempSubdirectory("asrplatform-").FullName, time, isHost: true, isTemporary: true);
@@ -77,7 +79,7 @@ internal sealed class DataFolder : IDisposable
 
     private static DataFolder Open(string directory, TimeProvider time, bool isHost, bool isTemporary = false)
     {
-        SafeFileHandle? held = null;
+        ProcessLock? held = null;
         try
         {
             Make(directory);
@@ -110,47 +112,7 @@ internal sealed class DataFolder : IDisposable
         }
     }
 
-    /// <summary>The operating system lets go of the lock when the process dies, however it does.</summary>
-    private static SafeFileHandle Lock(string directory, TimeProvider time)
-    {
-        var owner = Path.Combine(directory, "lock.owner");
-        SafeFileHandle held;
-        try
-        {
-            held = File.OpenHandle(Path.Combine(directory, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException error) when (IsHeld(error))
-        {
-            throw new AsrException($"the data folder {directory} is in use by {OwnerOf(owner)}: stop that one, or choose another folder with --data-dir", error);
-        }
-
-        try
-        {
-            AtomicFile.Write(owner, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(
-                string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName}, since {time.GetUtcNow():yyyy-MM-dd HH:mm:ss} UTC\n"))));
-            return held;
-        }
-        catch
-        {
-            held.Dispose();
-            throw;
-        }
-    }
-
-    private static string OwnerOf(string file)
-    {
-        try
-        {
-            return File.ReadAllText(file).Trim() is { Length: > 0 } owner ? owner : "another process";
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            return "another process";
-        }
-    }
-
-    /// <summary>EWOULDBLOCK (11 on Linux, 35 on macOS) or ERROR_SHARING_VIOLATION; anything else is not a lock.</summary>
-    private static bool IsHeld(IOException error) => OperatingSystem.IsWindows()
-        ? (error.HResult & 0xFFFF) == 32
-        : error.GetType() == typeof(IOException) && (error.HResult is 11 or 35 || (error.HResult & 0xFFFF) == 32);
+    private static ProcessLock Lock(string directory, TimeProvider time) =>
+        ProcessLock.TryTake(Path.Combine(directory, "lock"), time, out var owner)
+        ?? throw new AsrException($"the data folder {directory} is in use by {owner}: stop that one, or choose another folder with --data-dir");
 }

@@ -30,11 +30,8 @@ internal sealed class DatabaseChanges(DataFolder folder, TimeProvider time, ILog
         await _watching.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await StopAsync(CancellationToken.None);
-        _stop.Dispose();
-    }
+    /// <summary>Stops; the host's services dispose it twice, as what it is and as a hosted service.</summary>
+    public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None);
 
     private async Task WatchAsync(long? seen)
     {

@@ -64,23 +64,23 @@ internal static class Migrations
             number INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: adapters remember what they were trained on by it
             session INTEGER REFERENCES session (number) ON DELETE CASCADE, -- null: imported
             id TEXT NOT NULL,                         -- the sender's
-            segment INTEGER,                          -- this and the three sequences and samples below: null when imported
+            segment INTEGER,                          -- the one that was corrected; this and the four below: null when imported
             seen_sequence INTEGER,
             sequence INTEGER,                         -- of the update that shows it
-            start_sample INTEGER,
+            start_sample INTEGER,                     -- of the whole utterance that the segment is of, as are all that follow
             end_sample INTEGER,
-            hypothesis TEXT NOT NULL,
-            text TEXT NOT NULL,
+            hypothesis TEXT NOT NULL,                 -- what the model heard
+            text TEXT NOT NULL,                       -- the newest text of each of its segments
             author TEXT,
             speaker TEXT,                             -- whose voice; null when unknown: then the session stands for it
             domain TEXT,                              -- what it is about; null when unknown
             language TEXT,
             adapter_version TEXT NOT NULL,            -- what made the hypothesis
-            words TEXT,                               -- JSON: the hypothesis' words with times and confidence; null when unknown
+            words TEXT,                               -- JSON: the hypothesis' words, [{text, start, end, confidence}], seconds from the clip's start; null when unknown
             diff TEXT,                                -- JSON: [{op, hypothesis, text}] by word
             clip TEXT,                                -- SHA-256 of its WAV in clips/; null until it is cut
-            state TEXT NOT NULL DEFAULT 'stored' CHECK (state IN ('stored', 'ready', 'held', 'refused')),
-            reason TEXT,                              -- why it is held or refused
+            state TEXT NOT NULL DEFAULT 'stored' CHECK (state IN ('stored', 'ready', 'held', 'refused', 'superseded')), -- superseded: a later one of its utterance counts
+            reason TEXT,                              -- of its state
             scores TEXT,                              -- JSON: what the screening measured
             split TEXT CHECK (split IN ('train', 'held-out')), -- given once, never changed
             created_at INTEGER NOT NULL,
@@ -93,6 +93,11 @@ internal static class Migrations
         CREATE UNIQUE INDEX correction_imported ON correction (id) WHERE session IS NULL;
         CREATE INDEX correction_state ON correction (state, number);
         CREATE INDEX correction_clip ON correction (clip);
+        CREATE INDEX correction_segment ON correction (session, segment);
+        CREATE INDEX correction_author ON correction (author);
+
+        -- What an adapter said, the newest sessions last.
+        CREATE INDEX caption_adapter ON caption (adapter_version, session);
 
         -- Versions of adapters, a folder adapters/<id> each.
         CREATE TABLE adapter (

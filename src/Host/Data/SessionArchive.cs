@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Live;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
@@ -28,6 +29,9 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
         "NOT EXISTS (SELECT 1 FROM caption AS later WHERE later.session = caption.session AND later.segment = caption.segment AND later.revision > caption.revision)";
 
     private volatile bool _logHoldsDeleted;
+
+    /// <summary>What corrections are kept for: learning.</summary>
+    public CorrectionStore Corrections { get; } = new(folder, time);
 
     /// <summary>Makes a session and its audio file.</summary>
     /// <exception cref="AsrException">It cannot be kept, or the id is taken.</exception>
@@ -133,7 +137,7 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
         "SELECT count(*) FROM correction WHERE session = $session",
         ("$session", record.Number))!);
 
-    /// <summary>Corrects a session that is over. The same correction twice is one.</summary>
+    /// <summary>Corrects a session that is over. The same correction twice is one. Its clip is not cut yet.</summary>
     /// <exception cref="AsrException">There is no such segment or sequence, there are too many corrections, or it cannot be kept.</exception>
     public Task<CaptionUpdate> CorrectAsync(SessionRecord record, Correction correction, int maximum) => folder.Database.WriteAsync(connection =>
     {
@@ -150,14 +154,36 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
             ("$segment", correction.SegmentId)).SingleOrDefault();
         var corrections = (long)connection.Scalar("SELECT count(*) FROM correction WHERE session = $session", ("$session", record.Number))!;
         var update = CorrectionRules.Apply(correction, caption, last, (int)corrections, maximum) with { Sequence = last + 1, Revision = caption!.Revision + 1 };
-        Write(connection, record.Number, update, correction, caption);
+        Write(connection, record.Number, update, correction);
         return update;
     });
 
-    /// <summary>Writes an update of a running session; see <see cref="ISessionJournal.WriteAsync"/>.</summary>
-    public Task WriteAsync(long number, CaptionUpdate update, Correction? correction, CaptionUpdate? hypothesis) => folder.Database.WriteAsync(connection =>
+    /// <summary>
+    /// Deletes corrections for good, with what was made of them (<see cref="CorrectionStore.DeleteAsync"/>), and shows the text before each of
+    /// them as its caption's next revision.
+    /// </summary>
+    /// <param name="numbers">Which; their sessions do not run in any process, unless <paramref name="show"/> says so.</param>
+    /// <param name="reason">Why, for the adapters' cards, such as <c>it was deleted</c>.</param>
+    /// <param name="show">Whether the next revision is written here; false when a running session publishes it.</param>
+    /// <returns>What became of captions, by correction.</returns>
+    /// <exception cref="AsrException">Something cannot be deleted.</exception>
+    public async Task<IReadOnlyList<(StoredCorrection Correction, CaptionWithdrawal? Caption)>> DeleteCorrectionsAsync(IReadOnlyCollection<long> numbers, string reason, bool show)
     {
-        Write(connection, number, update, correction, hypothesis);
+        var deleted = await Corrections.DeleteAsync(numbers, reason, (connection, number, withdrawal) =>
+        {
+            if (show && withdrawal.IsShown)
+            {
+                ShowAgain(connection, number, withdrawal);
+            }
+        });
+        await EmptyLogAsync();
+        return deleted;
+    }
+
+    /// <summary>Writes an update of a running session; see <see cref="ISessionJournal.WriteAsync"/>.</summary>
+    public Task WriteAsync(long number, CaptionUpdate update, Correction? correction) => folder.Database.WriteAsync(connection =>
+    {
+        Write(connection, number, update, correction);
         return true;
     });
 
@@ -195,10 +221,15 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
     /// <exception cref="AsrException">It cannot be read.</exception>
     public WavStream? OpenAudio(SessionRecord record) => WavStream.Open(folder.AudioFile(record.Number), record.Settings.SampleRateHz);
 
-    /// <summary>Deletes a session that does not run: audio, captions, corrections; nothing of it is left in the database's file or log.</summary>
+    /// <summary>
+    /// Deletes a session that does not run: audio, captions, corrections with their clips, data sets that hold them; nothing of it is left in
+    /// the database's file or log. Adapters that were trained on its corrections are marked.
+    /// </summary>
     /// <exception cref="AsrException">It cannot be deleted; it is still listed then.</exception>
     public async Task DeleteAsync(SessionRecord record)
     {
+        var corrections = folder.Database.Read(connection => connection.Query("SELECT number FROM correction WHERE session = $session", reader => reader.GetInt64(0), ("$session", record.Number)));
+        await Corrections.DeleteAsync(corrections, "its session was deleted", show: null);
         try
         {
             // The file first: when this is cut short, the session is still there to be deleted again.
@@ -244,7 +275,27 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
         ("$session", record.Number),
         ("$id", correctionId)).SingleOrDefault();
 
-    private void Write(SqliteConnection connection, long number, CaptionUpdate update, Correction? correction, CaptionUpdate? hypothesis)
+    private static void ShowAgain(SqliteConnection connection, long number, CaptionWithdrawal withdrawal)
+    {
+        var caption = connection.Query(
+            $"SELECT {CaptionColumns} FROM caption WHERE session = $session AND segment = $segment ORDER BY revision DESC LIMIT 1",
+            reader => Caption(reader, ""),
+            ("$session", number),
+            ("$segment", withdrawal.SegmentId)).Single();
+        var last = (long)connection.Scalar("SELECT last_sequence FROM session WHERE number = $number", ("$number", number))!;
+        WriteCaption(connection, number, caption with { Sequence = last + 1, Revision = caption.Revision + 1, State = CaptionState.Corrected });
+    }
+
+    private void Write(SqliteConnection connection, long number, CaptionUpdate update, Correction? correction)
+    {
+        WriteCaption(connection, number, update);
+        if (correction is not null)
+        {
+            CorrectionRows.Insert(connection, number, correction, update, time.GetUtcNow());
+        }
+    }
+
+    private static void WriteCaption(SqliteConnection connection, long number, CaptionUpdate update)
     {
         connection.Execute(
             """
@@ -266,26 +317,6 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
             "UPDATE session SET last_sequence = max(last_sequence, $sequence) WHERE number = $session",
             ("$session", number),
             ("$sequence", update.Sequence));
-        if (correction is not null)
-        {
-            connection.Execute(
-                """
-                INSERT INTO correction (session, id, segment, seen_sequence, sequence, hypothesis, text, author, adapter_version, start_sample, end_sample, created_at)
-                VALUES ($session, $id, $segment, $seen, $sequence, $hypothesis, $text, $author, $adapter, $start, $end, $created)
-                """,
-                ("$session", number),
-                ("$id", correction.Id),
-                ("$segment", update.SegmentId),
-                ("$seen", correction.Sequence),
-                ("$sequence", update.Sequence),
-                ("$hypothesis", hypothesis!.Text),
-                ("$text", update.Text),
-                ("$author", correction.Author),
-                ("$adapter", hypothesis.AdapterVersion),
-                ("$start", update.StartSample),
-                ("$end", update.EndSample),
-                ("$created", time.GetUtcNow().ToUnixTimeMilliseconds()));
-        }
     }
 
     private async Task EmptyLogAsync()

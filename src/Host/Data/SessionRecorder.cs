@@ -60,8 +60,7 @@ internal sealed class SessionRecorder : ISessionJournal, IDisposable
 
     public int ReadAudio(long position, Span<float> destination) => _audio.Read(position, destination);
 
-    public Task WriteAsync(CaptionUpdate update, Correction? correction = null, CaptionUpdate? hypothesis = null) =>
-        _archive.WriteAsync(Record.Number, update, correction, hypothesis);
+    public Task WriteAsync(CaptionUpdate update, Correction? correction = null) => _archive.WriteAsync(Record.Number, update, correction);
 
     public Task ReserveAsync(long sequence) => _archive.ReserveAsync(Record.Number, sequence);
 

@@ -1,4 +1,5 @@
 using System.Reflection;
+using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Abstractions.Plugins;
@@ -34,6 +35,9 @@ internal static class Doctor
             sections.Add(new DoctorSection("devices", deviceErrors));
         }
 
+        sections.Add(new DoctorSection("microphones", [.. catalog.GetServices<IAudioCapture>().SelectMany(capture => Safely(
+            $"microphones of {capture.Name}",
+            () => capture.Devices.Select(device => new DiagnosticItem($"{capture.Name} {device.Name}", device.IsDefault ? "the default" : device.Id))))]));
         sections.Add(new DoctorSection("libraries", [.. NativeLibraryDiagnostics.OfThisProcess()?.Describe() ?? []]));
         sections.Add(new DoctorSection("threads", [.. ThreadDiagnostics.OfThisProcess().Describe()]));
         sections.Add(new DoctorSection("programs", [await ToolDiagnostics.FfmpegAsync(cancellationToken)]));

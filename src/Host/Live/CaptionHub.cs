@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Security;
 using Microsoft.AspNetCore.SignalR;
 using Microsoft.Extensions.Options;
@@ -13,6 +14,7 @@ namespace AsrPlatform.Host.Live;
 internal sealed class CaptionHub(
     LiveSessionStore sessions,
     SessionQuota quota,
+    CorrectionLimiter limiter,
     IOptions<LimitOptions> limits,
     TimeProvider time,
     ILogger<CaptionHub> logger) : Hub
@@ -55,6 +57,7 @@ internal sealed class CaptionHub(
     [LeastRole(Role.Corrector)]
     public Task<CaptionUpdate> SubmitCorrection(Correction? correction) => correction is null
         ? throw new AsrException("a correction is needed: {id, sessionId, segmentId, sequence, text}")
+        : limiter.Refuse(Caller.Of(Context)!, correction.Author) is { } refused ? throw new AsrException(refused)
         : sessions.CorrectAsync(correction);
 
     /// <summary>

@@ -1,6 +1,8 @@
+using System.Runtime.InteropServices;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
+using AsrPlatform.Host.Learning.Corrections;
 
 namespace AsrPlatform.Host.Live;
 
@@ -87,6 +89,18 @@ internal sealed class CaptionLog
         }
     }
 
+    /// <summary>Whether the session is over: nothing more is shown.</summary>
+    public bool IsComplete
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _isComplete;
+            }
+        }
+    }
+
     /// <summary>Number of segments.</summary>
     public int Segments
     {
@@ -106,7 +120,7 @@ internal sealed class CaptionLog
     {
         lock (_gate)
         {
-            (update, _) = Enqueue(update, null, null);
+            (update, _) = Enqueue(update, null);
         }
 
         Show();
@@ -131,12 +145,46 @@ internal sealed class CaptionLog
             }
 
             var caption = Newest(correction.SegmentId);
-            (update, written) = Enqueue(CorrectionRules.Apply(correction, caption, _last, corrections, maximum), correction, caption);
+            (update, written) = Enqueue(CorrectionRules.Apply(correction, caption, _last, corrections, maximum), correction);
         }
 
         await written;
         Show();
         return update;
+    }
+
+    /// <summary>Takes the text of a correction that was deleted out of the updates that had it, and shows the one before it.</summary>
+    /// <param name="withdrawal">What was done to the kept updates.</param>
+    /// <returns>Ends when what is shown is kept, too.</returns>
+    /// <exception cref="AsrException">It cannot be kept.</exception>
+    public async Task WithdrawAsync(CaptionWithdrawal withdrawal)
+    {
+        await FlushAsync();
+        lock (_gate)
+        {
+            var redacted = withdrawal.Redacted.ToHashSet();
+            Redact(_recent);
+            Redact(CollectionsMarshal.AsSpan(_lasting));
+            Redact(CollectionsMarshal.AsSpan(_newest));
+            if (withdrawal.IsShown && !_isComplete && Newest(withdrawal.SegmentId) is { } newest)
+            {
+                Enqueue(newest, null);
+            }
+
+            void Redact(Span<CaptionUpdate> updates)
+            {
+                foreach (ref var update in updates)
+                {
+                    if (update is not null && redacted.Contains(update.Sequence))
+                    {
+                        update = update with { Text = withdrawal.Text, Words = withdrawal.Words };
+                    }
+                }
+            }
+        }
+
+        Show();
+        await FlushAsync();
     }
 
     /// <summary>Waits until everything that was published is kept and shown.</summary>
@@ -267,7 +315,7 @@ internal sealed class CaptionLog
     }
 
     /// <summary>Gives the next sequence and revision, and starts to keep what lasts.</summary>
-    private (CaptionUpdate Update, Task Written) Enqueue(CaptionUpdate update, Correction? correction, CaptionUpdate? hypothesis)
+    private (CaptionUpdate Update, Task Written) Enqueue(CaptionUpdate update, Correction? correction)
     {
         var previous = Newest(update.SegmentId);
         var segments = _newest.Count + _pendingNewest.Keys.Count(segment => segment > _newest.Count);
@@ -295,7 +343,7 @@ internal sealed class CaptionLog
             }
 
             written = update.State != CaptionState.Tentative
-                ? _journal.WriteAsync(update, correction, hypothesis)
+                ? _journal.WriteAsync(update, correction)
                 : _given <= _reservedSafely ? Task.CompletedTask : _reserving;
         }
 

@@ -17,8 +17,14 @@ internal sealed record StartSessionRequest
     /// <summary><c>transcribe</c> (default) or <c>translate</c>.</summary>
     public string? Task { get; init; }
 
-    /// <summary>An adapter's id; <c>active</c> or left out: whatever is active; <c>none</c>: the base model.</summary>
+    /// <summary>An adapter's id; <c>active</c> or left out: whatever is active for its speaker, tenant or everybody; <c>none</c>: the base model.</summary>
     public string? Adapter { get; init; }
+
+    /// <summary>Whose session it is, such as a customer: adapters can be active for a tenant alone; at most 64 characters.</summary>
+    public string? Tenant { get; init; }
+
+    /// <summary>Who speaks: adapters can be active for a speaker alone; at most 64 characters.</summary>
+    public string? Speaker { get; init; }
 
     /// <summary>Text that the model is told precedes the audio, such as names that will be said; at most 4000 characters.</summary>
     public string? Prompt { get; init; }
@@ -94,8 +100,10 @@ internal sealed record SessionDescription
 /// <param name="SampleRateHz">Samples per second of the audio that is sent.</param>
 /// <param name="Language">Language code, or null to detect it.</param>
 /// <param name="Task">Transcribe or translate.</param>
-/// <param name="Adapter">The adapter; null for the recogniser's choice.</param>
+/// <param name="Adapter">The adapter; null for whatever is active.</param>
 /// <param name="Prompt">Text that the model is told precedes the audio; null for none.</param>
+/// <param name="Tenant">Whose it is; null when that is not said.</param>
+/// <param name="Speaker">Who speaks; null when that is not said.</param>
 /// <param name="Hotwords">Words and names that may be said; null for none.</param>
 /// <param name="Memory">Whether words of corrections are preferred.</param>
 internal sealed record SessionSettings(
@@ -104,5 +112,7 @@ internal sealed record SessionSettings(
     TranscriptionTask Task,
     string? Adapter = null,
     string? Prompt = null,
+    string? Tenant = null,
+    string? Speaker = null,
     IReadOnlyList<string>? Hotwords = null,
     bool Memory = true);

@@ -8,10 +8,12 @@ namespace AsrPlatform.Host.Live;
 internal static class CorrectionRules
 {
     private const int LongestId = 128;
-    private const int LongestAuthor = 200;
+
+    /// <summary>Longest author, speaker or domain.</summary>
+    public const int LongestName = 200;
 
     /// <summary>Longest text of a correction, in characters; a window of 30 s holds some 600.</summary>
-    private const int LongestText = 4000;
+    public const int LongestText = 4000;
 
     /// <summary>Checks what can be checked without the session.</summary>
     /// <exception cref="AsrException">The correction is malformed.</exception>
@@ -27,9 +29,12 @@ internal static class CorrectionRules
             throw new AsrException($"a correction needs a text of at most {LongestText} characters");
         }
 
-        if (correction.Author is { Length: > LongestAuthor })
+        foreach (var (what, value) in (ReadOnlySpan<(string, string?)>)[("author", correction.Author), ("speaker", correction.Speaker), ("domain", correction.Domain)])
         {
-            throw new AsrException($"a correction's author has at most {LongestAuthor} characters");
+            if (value is { Length: > LongestName })
+            {
+                throw new AsrException($"a correction's {what} has at most {LongestName} characters");
+            }
         }
     }
 

@@ -30,9 +30,8 @@ internal interface ISessionJournal
     /// <summary>Keeps a committed or corrected update.</summary>
     /// <param name="update">The update.</param>
     /// <param name="correction">What made it, when a person did; kept together with it or not at all.</param>
-    /// <param name="hypothesis">The update that the correction replaces; null without one.</param>
     /// <returns>Ends when it is in the database; fails with <see cref="AsrException"/>.</returns>
-    Task WriteAsync(CaptionUpdate update, Correction? correction = null, CaptionUpdate? hypothesis = null);
+    Task WriteAsync(CaptionUpdate update, Correction? correction = null);
 
     /// <summary>Keeps that sequences up to this one may have been seen, so that none is given twice after a restart.</summary>
     /// <returns>Ends when it is in the database; fails with <see cref="AsrException"/>.</returns>

@@ -18,7 +18,7 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     /// </summary>
     public string Policy { get; set; } = "auto";
 
-    /// <summary>With AlignAtt: audio at the end of what was heard that final words must not rest on. Default 0.5 s, 0.02 s … 5 s.</summary>
+    /// <summary>With AlignAtt: audio at the end of what was heard that final words must not rest on. Default 0.8 s, 0.02 s … 5 s.</summary>
     public TimeSpan HoldBack { get; set; } = TimeSpan.FromSeconds(AlignAttPolicy.DefaultHoldBackSeconds);
 
     /// <summary>

@@ -1,6 +1,9 @@
 using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Confidence;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Memory;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
@@ -21,6 +24,7 @@ internal static class LiveServices
         services.TryAddSingleton(TimeProvider.System);
         services.AddMetrics();
         services.AddSingleton<LiveMetrics>();
+        services.AddSingleton<ServingMetrics>();
         services.AddSingleton(model);
         services.AddData(configuration);
         services.AddMemory(configuration);
@@ -29,9 +33,15 @@ internal static class LiveServices
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());
         services.AddSingleton<ModelHost>();
         services.AddHostedService(provider => provider.GetRequiredService<ModelHost>());
-        services.TryAddSingleton<VoiceActivityDetectorFactory>(static sampleRateHz => new AdaptiveVoiceActivityDetector(sampleRateHz));
+        services.AddAdapters();
+        services.AddSingleton<ConfidenceStore>();
+        services.AddSingleton<ConfidenceUpdates>();
+        services.AddHostedService(provider => provider.GetRequiredService<ConfidenceUpdates>());
+        services.TryAddSingleton<VoiceActivityDetectorFactory>(static (sampleRateHz, threshold) => new AdaptiveVoiceActivityDetector(sampleRateHz, threshold));
         services.AddSingleton<LiveSessionStore>();
         services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
+        services.AddHostedService<AdapterEvents>();
+        services.AddCorrections(configuration);
 
         services.AddOptions<HubOptions>().Configure<IOptions<LimitOptions>>(static (hub, limits) => hub.MaximumReceiveMessageSize = limits.Value.HubMessageBytes);
         services

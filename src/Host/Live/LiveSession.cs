@@ -7,7 +7,9 @@ using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Memory;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Streaming;
 
@@ -50,6 +52,7 @@ internal sealed class LiveSession : IAsyncDisposable
     private readonly CaptionLog _log;
     private readonly ModelHost _model;
     private readonly RecognizerInfo _recognizer;
+    private readonly SessionAdapter _adapter;
     private string _adapterVersion; // of the newest decoding; whatever is published comes from it
     private readonly LiveOptions _options;
     private readonly LiveMetrics _metrics;
@@ -84,6 +87,9 @@ internal sealed class LiveSession : IAsyncDisposable
     /// <summary>When audio came: the window's end after each chunk. Under <see cref="_gate"/>.</summary>
     private readonly Queue<(long End, long Timestamp)> _arrivals = [];
 
+    /// <summary>Where the window at hand begins; the recogniser's thread's.</summary>
+    private long _windowStart = -1;
+
     // Of the segment that is open: touched by the pump alone.
     private long _segmentId = 1;
     private long? _segmentStart; // where the one before it ended, within an utterance
@@ -95,6 +101,7 @@ internal sealed class LiveSession : IAsyncDisposable
     /// <param name="recognizer">The recogniser that <paramref name="model"/> has ready.</param>
     /// <param name="model">Where audio is decoded; outlives the session.</param>
     /// <param name="window">Cuts the audio; the session's from now on.</param>
+    /// <param name="adapter">What its windows are decoded with; the session's from now on.</param>
     /// <param name="journal">Keeps what is acknowledged and shown; outlives the session.</param>
     /// <param name="options">Limits and intervals.</param>
     /// <param name="metrics">What is counted.</param>
@@ -107,6 +114,7 @@ internal sealed class LiveSession : IAsyncDisposable
         RecognizerInfo recognizer,
         ModelHost model,
         SpeechWindow window,
+        SessionAdapter adapter,
         ISessionJournal journal,
         LiveOptions options,
         LiveMetrics metrics,
@@ -118,9 +126,15 @@ internal sealed class LiveSession : IAsyncDisposable
         Id = id;
         Settings = settings;
         _recognizer = recognizer;
-        _adapterVersion = recognizer.AdapterVersion;
+        _adapterVersion = adapter.Current switch
+        {
+            null => recognizer.AdapterVersion,
+            "none" => AdapterRegistry.Base,
+            var name => name,
+        };
         _model = model;
         _window = window;
+        _adapter = adapter;
         _options = options;
         _metrics = metrics;
         _time = time;
@@ -425,6 +439,35 @@ internal sealed class LiveSession : IAsyncDisposable
             }
 
             return update;
+        }
+        finally
+        {
+            _correcting.Release();
+        }
+    }
+
+    /// <summary>Deletes corrections of the session, and shows the texts before them.</summary>
+    /// <param name="delete">Deletes them where they are kept; not called when the session is over.</param>
+    /// <returns>Whether they are deleted; false when the session is over and shows nothing more.</returns>
+    /// <exception cref="AsrException">They cannot be deleted, or what is shown cannot be kept.</exception>
+    public async Task<bool> WithdrawAsync(Func<Task<IReadOnlyList<CaptionWithdrawal>>> delete)
+    {
+        await _correcting.WaitAsync();
+        try
+        {
+            if (_log.IsComplete)
+            {
+                return false;
+            }
+
+            // What waits to be kept must be kept first: it is looked for there.
+            await _log.FlushAsync();
+            foreach (var withdrawal in await delete())
+            {
+                await _log.WithdrawAsync(withdrawal);
+            }
+
+            return true;
         }
         finally
         {
@@ -818,6 +861,7 @@ internal sealed class LiveSession : IAsyncDisposable
         }
 
         await _stallTimer.DisposeAsync();
+        _adapter.Dispose();
         lock (_gate)
         {
             _state = error is null ? SessionState.Ended : SessionState.Failed;
@@ -981,7 +1025,7 @@ internal sealed class LiveSession : IAsyncDisposable
             Revision = 0,
             State = state,
             Text = text,
-            Words = [.. words.Where(word => !word.IsPhrase).Select(word => new CaptionWord(word.Text.Trim(), before + word.Start, before + word.End, word.Confidence))],
+            Words = [.. words.Where(word => !word.IsPhrase).Select(word => _model.Confidence.Calibrate(new CaptionWord(word.Text.Trim(), before + word.Start, before + word.End, word.Confidence), _adapterVersion))],
             Language = language ?? Settings.Language,
             AdapterVersion = _adapterVersion,
             StartSample = SessionSample(start),
@@ -1033,6 +1077,12 @@ internal sealed class LiveSession : IAsyncDisposable
                     request = session._window.Next(session._flush, session._stalled) ?? request;
                 }
 
+                if (request.Start != session._windowStart)
+                {
+                    session._windowStart = request.Start;
+                    session._adapter.Advance();
+                }
+
                 // The audio is copied: senders go on filling the window while the recogniser reads.
                 Request = request;
                 var count = (int)(request.End - request.Start);
@@ -1045,7 +1095,7 @@ internal sealed class LiveSession : IAsyncDisposable
                     Previous = session._stream.Previous,
                     Language = session.Settings.Language ?? session._stream.Language,
                     Task = session.Settings.Task,
-                    Adapter = session.Settings.Adapter,
+                    Adapter = session._adapter.Current,
                     Prompt = session.Settings.Prompt,
                     Bias = session.Memory?.Current,
                     IsFinal = request.Reason is DecodeReason.Complete or DecodeReason.Full,

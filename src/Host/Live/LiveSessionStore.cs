@@ -6,7 +6,9 @@ using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Memory;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using Microsoft.Extensions.Options;
 
@@ -45,6 +47,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     private readonly LiveMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<LiveSession> _logger;
+    private readonly ISessionAdapters? _adapters;
     private readonly VocabularyStore? _vocabulary;
     private readonly CancellationTokenSource _closing = new();
     private Task _restoring = Task.CompletedTask;
@@ -61,9 +64,11 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         LiveMetrics metrics,
         TimeProvider time,
         ILogger<LiveSession> logger,
+        ISessionAdapters? adapters = null,
         VocabularyStore? vocabulary = null)
     {
         _model = model;
+        _adapters = adapters;
         _detectors = detectors;
         _archive = archive;
         _options = options.Value;
@@ -89,7 +94,16 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">It cannot be started; the message says why.</exception>
     public async Task<SessionPosition> StartSessionAsync(StartSessionRequest request, CancellationToken cancellationToken)
     {
-        var settings = new SessionSettings(request.SampleRateHz, request.Language, ParseTask(request.Task), request.Adapter, request.Prompt, Hotwords.Check(request.Hotwords), request.Memory ?? true);
+        var settings = new SessionSettings(
+            request.SampleRateHz,
+            request.Language,
+            ParseTask(request.Task),
+            request.Adapter,
+            request.Prompt,
+            request.Tenant,
+            request.Speaker,
+            Hotwords.Check(request.Hotwords),
+            request.Memory ?? true);
         if (request.SessionId is { } id)
         {
             RequireId(id);
@@ -101,6 +115,11 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
 
         var recognizer = await _model.ReadyAsync(cancellationToken);
         RequireUsable(request, recognizer);
+        if (request.Prompt is { Length: > 0 } prompt)
+        {
+            _model.Streaming.RequirePrompt?.Invoke(prompt);
+        }
+
         await _restoring.WaitAsync(cancellationToken);
 
         // One at a time: the session is in the database before it is in memory.
@@ -130,9 +149,21 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             }
 
             // One that could not go on when the host started may now.
-            return record is null
-                ? Open(await _archive.CreateAsync(id, settings), recognizer).Position
-                : Resume(Open(_archive.Reopen(record), recognizer), settings);
+            if (record is not null)
+            {
+                return Resume(await ReopenAsync(record, recognizer, cancellationToken), settings);
+            }
+
+            var adapter = await AdapterOfAsync(settings, cancellationToken);
+            try
+            {
+                return Open(await _archive.CreateAsync(id, settings), recognizer, adapter).Position;
+            }
+            catch
+            {
+                adapter.Dispose();
+                throw;
+            }
         }
         finally
         {
@@ -313,7 +344,9 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         return true;
     }
 
-    /// <summary>Shows and keeps a person's text in place of a committed caption. The same correction twice is one.</summary>
+    /// <summary>
+    /// Shows and keeps a person's text in place of a committed caption, and the audio of its utterance as a clip. The same correction twice is one.
+    /// </summary>
     /// <exception cref="AsrException">There is no such session or segment, the segment is not committed, or the correction is malformed or cannot be kept.</exception>
     public async Task<CaptionUpdate> CorrectAsync(Correction correction)
     {
@@ -330,36 +363,72 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         await _restoring;
         while (true)
         {
-            Entry? entry;
-
-            // A session that goes on just now gives sequences of its own: not before it has seen this one.
-            await _starting.WaitAsync();
-            try
+            var (update, number, entry) = await CorrectOnceAsync(correction);
+            if (update is not null)
             {
-                lock (_gate)
-                {
-                    entry = _live.GetValueOrDefault(correction.SessionId ?? "");
-                }
-
-                if (entry is null)
-                {
-                    var stored = _archive.Find(correction.SessionId ?? "") ?? throw Missing(correction.SessionId);
-                    return await _archive.CorrectAsync(stored, correction, _options.MaximumCorrections);
-                }
-            }
-            finally
-            {
-                _starting.Release();
-            }
-
-            var record = entry.Recorder.Record;
-            if (await entry.Session.CorrectAsync(correction, () => (_archive.Corrected(record, correction.Id), _archive.CorrectionsOf(record))) is { } update)
-            {
+                await _archive.Corrections.CutAsync(number, correction.Id);
                 return update;
             }
 
-            await entry.Left;
+            await entry!.Left;
         }
+    }
+
+    /// <summary>
+    /// Deletes corrections for good: rows, clips, text, also in captions, which show the text before them again. Adapters that were trained
+    /// on them are marked.
+    /// </summary>
+    /// <param name="numbers">Which; those that are not there are passed over.</param>
+    /// <param name="reason">Why, for the adapters' cards, such as <c>it was deleted</c>.</param>
+    /// <returns>How many were deleted.</returns>
+    /// <exception cref="AsrException">Something cannot be deleted.</exception>
+    public async Task<int> DeleteCorrectionsAsync(IReadOnlyCollection<long> numbers, string reason)
+    {
+        await _restoring;
+        var count = 0;
+        foreach (var session in numbers.Select(_archive.Corrections.Find).OfType<StoredCorrection>().GroupBy(correction => correction.SessionId).ToList())
+        {
+            long[] some = [.. session.Select(correction => correction.Number)];
+            while (true)
+            {
+                Entry? entry;
+
+                // As a correction: a session that goes on just now must have seen this.
+                await _starting.WaitAsync();
+                try
+                {
+                    lock (_gate)
+                    {
+                        entry = _live.GetValueOrDefault(session.Key ?? "");
+                    }
+
+                    if (entry is null)
+                    {
+                        count += (await _archive.DeleteCorrectionsAsync(some, reason, show: true)).Count;
+                        break;
+                    }
+                }
+                finally
+                {
+                    _starting.Release();
+                }
+
+                var isDone = await entry.Session.WithdrawAsync(async () =>
+                {
+                    var deleted = await _archive.DeleteCorrectionsAsync(some, reason, show: false);
+                    count += deleted.Count;
+                    return [.. deleted.Select(one => one.Caption).OfType<CaptionWithdrawal>()];
+                });
+                if (isDone)
+                {
+                    break;
+                }
+
+                await entry.Left;
+            }
+        }
+
+        return count;
     }
 
     /// <summary>Ends idle sessions, and now and then deletes what is not to be kept.</summary>
@@ -436,6 +505,35 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         await Task.WhenAll(_restoring, _retention);
     }
 
+    /// <summary>The update and the session's number; or the session that is over just now and is to be waited for.</summary>
+    private async Task<(CaptionUpdate? Update, long Number, Entry? Ending)> CorrectOnceAsync(Correction correction)
+    {
+        Entry? entry;
+
+        // A session that goes on just now gives sequences of its own: not before it has seen this one.
+        await _starting.WaitAsync();
+        try
+        {
+            lock (_gate)
+            {
+                entry = _live.GetValueOrDefault(correction.SessionId ?? "");
+            }
+
+            if (entry is null)
+            {
+                var stored = _archive.Find(correction.SessionId ?? "") ?? throw Missing(correction.SessionId);
+                return (await _archive.CorrectAsync(stored, correction, _options.MaximumCorrections), stored.Number, null);
+            }
+        }
+        finally
+        {
+            _starting.Release();
+        }
+
+        var record = entry.Recorder.Record;
+        return (await entry.Session.CorrectAsync(correction, () => (_archive.Corrected(record, correction.Id), _archive.CorrectionsOf(record))), record.Number, entry);
+    }
+
     private static async Task CloseAsync(Entry entry, CancellationToken cancellationToken)
     {
         try
@@ -490,7 +588,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             {
                 try
                 {
-                    var position = Open(_archive.Reopen(record), recognizer).Position;
+                    var position = (await ReopenAsync(record, recognizer, _closing.Token)).Position;
                     _logger.LogInformation("Session {Session} goes on at sample {Sample}", record.Id, position.AcknowledgedSamples);
                 }
                 catch (Exception error)
@@ -505,8 +603,42 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         }
     }
 
+    /// <summary>Goes on with a session; where its adapter is gone, with whatever is active.</summary>
+    private async Task<LiveSession> ReopenAsync(SessionRecord record, RecognizerInfo recognizer, CancellationToken cancellationToken)
+    {
+        SessionAdapter adapter;
+        try
+        {
+            adapter = await AdapterOfAsync(record.Settings, cancellationToken);
+        }
+        catch (AsrException error)
+        {
+            _logger.LogWarning("Session {Session} goes on without its adapter: {Reason}", record.Id, error.Message);
+            adapter = await AdapterOfAsync(record.Settings with { Adapter = null }, cancellationToken);
+        }
+
+        try
+        {
+            return Open(_archive.Reopen(record), recognizer, adapter);
+        }
+        catch
+        {
+            adapter.Dispose();
+            throw;
+        }
+    }
+
+    private async Task<SessionAdapter> AdapterOfAsync(SessionSettings settings, CancellationToken cancellationToken) => _adapters is not null
+        ? await _adapters.OpenAsync(settings.Adapter, settings.Tenant, settings.Speaker, cancellationToken)
+        : new SessionAdapter(settings.Adapter switch
+        {
+            null or "active" => _model.Adapters.LeaseDefault(),
+            "none" => AdapterLease.None,
+            var name => _model.Adapters.TryLease(name) ?? throw new AsrException($"there is no adapter '{Shown(name)}'"),
+        });
+
     /// <summary>Puts a session to work.</summary>
-    private LiveSession Open(SessionRecorder recorder, RecognizerInfo recognizer)
+    private LiveSession Open(SessionRecorder recorder, RecognizerInfo recognizer, SessionAdapter adapter)
     {
         lock (_gate)
         {
@@ -515,7 +647,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
                 RequireOpen();
                 var window = new SpeechWindow(_options, recognizer.SampleRateHz, _detectors(recognizer.SampleRateHz));
                 var memory = _vocabulary?.Open(recorder.Record, recognizer.AdapterVersion);
-                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, recorder, _options, _metrics, _time, _logger, memory);
+                var session = new LiveSession(recorder.Record.Id, recorder.Record.Settings, recognizer, _model, window, adapter, recorder, _options, _metrics, _time, _logger, memory);
                 var entry = new Entry(session, recorder);
                 _live.Add(session.Id, entry);
                 entry.Left = Task.Run(() => LeaveAsync(entry));
@@ -644,10 +776,8 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             throw new AsrException($"a prompt may have {LongestPrompt} characters at most");
         }
 
-        if (request.Adapter is not (null or "active" or "none") && !recognizer.Adapters.Contains(request.Adapter, StringComparer.Ordinal))
-        {
-            throw new AsrException($"there is no adapter '{Shown(request.Adapter)}'");
-        }
+        AdapterScope.RequireName("tenant", request.Tenant);
+        AdapterScope.RequireName("speaker", request.Speaker);
     }
 
     /// <summary>What a client sent, short enough for a message.</summary>

@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions.Adapters;
+using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Abstractions.Plugins;
@@ -20,6 +21,7 @@ internal sealed record PluginKind(string Name, string Noun, Type Service, Func<o
         Of<ISpeechDecoder>(PluginKinds.Decoder, "decoder", service => service.Name),
         Of<ITrainer>(PluginKinds.Trainer, "trainer", service => service.Name),
         Of<IAdapterProvider>(PluginKinds.Adapter, "adapter", service => service.Name),
+        Of<IAudioCapture>(PluginKinds.Capture, "capture", service => service.Name),
     ];
 
     /// <summary>The kind of this name, or null.</summary>

@@ -98,7 +98,7 @@ internal sealed class AccessControl(
 
             var state = key.StateAt(time.GetUtcNow());
             return state == "active"
-                ? (new Caller($"key {key.Id}", key.Role, key.Id), null)
+                ? (new Caller($"key {key.Id}", key.Role, key.Id, key.Tenant), null)
                 : (null, Invalid($"the API key '{key.Name}' is {state}"));
         }
         catch (AsrException error)

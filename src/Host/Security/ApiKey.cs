@@ -14,6 +14,10 @@ internal sealed record ApiKey
     /// <summary>What its holder may do.</summary>
     public required Role Role { get; init; }
 
+    /// <summary>The tenant that its holder's sessions are of; null: each session says itself.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Tenant { get; init; }
+
     /// <summary>SHA-256 of the key, in hexadecimal.</summary>
     public required string Sha256 { get; init; }
 

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Host.Security;
@@ -92,10 +93,12 @@ internal sealed class ApiKeyStore
     /// <param name="name">Whose it is; at most 64 characters.</param>
     /// <param name="lifetime">How long it is good for; null: for ever.</param>
     /// <param name="cancellationToken">Stops waiting for another process that changes the keys.</param>
+    /// <param name="tenant">The tenant that its holder's sessions are of; null: each session says itself.</param>
     /// <returns>The key, which is nowhere else from now on, and what is stored of it.</returns>
     /// <exception cref="AsrException">The name cannot be used, or the file cannot be written.</exception>
-    public async Task<(string Secret, ApiKey Key)> CreateAsync(Role role, string name, TimeSpan? lifetime, CancellationToken cancellationToken)
+    public async Task<(string Secret, ApiKey Key)> CreateAsync(Role role, string name, TimeSpan? lifetime, CancellationToken cancellationToken, string? tenant = null)
     {
+        AdapterScope.RequireName("tenant", tenant);
         name = name.Trim();
         if (name.Length is 0 or > LongestName || name.Any(char.IsControl))
         {
@@ -119,6 +122,7 @@ internal sealed class ApiKeyStore
                 Id = id,
                 Name = name,
                 Role = role,
+                Tenant = tenant,
                 Sha256 = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secret))),
                 CreatedAt = now,
                 ExpiresAt = now + lifetime,

@@ -9,11 +9,13 @@ namespace AsrPlatform.Host.Security;
 /// <param name="Id">What limits are counted by: the key, else the address.</param>
 /// <param name="Role">What it may do.</param>
 /// <param name="KeyId">The key that it showed; null where none is needed.</param>
-internal sealed record Caller(string Id, Role Role, string? KeyId = null)
+/// <param name="Tenant">The tenant that its sessions are of; null: each session says itself.</param>
+internal sealed record Caller(string Id, Role Role, string? KeyId = null, string? Tenant = null)
 {
     private const string Scheme = "ApiKey";
     private const string KeyClaim = "asr:key";
     private const string RoleClaim = "asr:role";
+    private const string TenantClaim = "asr:tenant";
 
     /// <summary>Code of this process.</summary>
     public static Caller Process { get; } = new("process", Role.Admin);
@@ -58,11 +60,16 @@ internal sealed record Caller(string Id, Role Role, string? KeyId = null)
             identity.AddClaim(new Claim(KeyClaim, KeyId));
         }
 
+        if (Tenant is not null)
+        {
+            identity.AddClaim(new Claim(TenantClaim, Tenant));
+        }
+
         return new ClaimsPrincipal(identity);
     }
 
     private static Caller? From(ClaimsPrincipal? principal) =>
         principal?.Identity is ClaimsIdentity { AuthenticationType: Scheme } identity && RoleNames.TryParse(identity.FindFirst(RoleClaim)?.Value, out var role)
-            ? new Caller(identity.FindFirst(ClaimTypes.NameIdentifier)!.Value, role, identity.FindFirst(KeyClaim)?.Value)
+            ? new Caller(identity.FindFirst(ClaimTypes.NameIdentifier)!.Value, role, identity.FindFirst(KeyClaim)?.Value, identity.FindFirst(TenantClaim)?.Value)
             : null;
 }

@@ -16,6 +16,13 @@ internal sealed class SessionQuota(LiveSessionStore sessions, IOptions<LimitOpti
     /// <exception cref="AsrException">The caller has too many, or the session cannot be started.</exception>
     public async Task<SessionPosition> StartAsync(Caller caller, StartSessionRequest request, CancellationToken cancellationToken)
     {
+        if (caller.Tenant is { } tenant)
+        {
+            request = request.Tenant is null || request.Tenant == tenant
+                ? request with { Tenant = tenant }
+                : throw new AsrException("the API key is another tenant's: leave the tenant out, or use a key of its own");
+        }
+
         if (caller == Caller.Process || (request.SessionId is { } id && IsRunning(id)))
         {
             return await sessions.StartSessionAsync(request, cancellationToken);

@@ -1,7 +1,9 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Adapters;
+using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Host.Plugins;
+using AsrPlatform.Whisper;
 
 namespace AsrPlatform.Host.Serving;
 
@@ -40,6 +42,16 @@ internal static class AdapterLoader
 
     /// <summary>An adapter's name: its folder's.</summary>
     public static string NameOf(string directory) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
+
+    /// <summary>Puts the adapter of a folder onto a recogniser, so that requests can choose it by its name. The recogniser disposes it.</summary>
+    /// <exception cref="AsrException">It cannot be read, does not fit, or the recogniser takes none.</exception>
+    public static void Add(PluginCatalog catalog, ISpeechRecognizer recognizer, string name, string directory)
+    {
+        // First what is quick to find out.
+        var provider = FindProvider(catalog, directory);
+        var adaptable = recognizer as WhisperRecognizer ?? throw new AsrException($"{directory}: the recognizer {recognizer.Info.Name} takes no adapters");
+        adaptable.AddAdapter(provider.Load(adaptable.Parts.Model, name, directory));
+    }
 
     /// <summary>Puts the adapter of a folder onto a model and makes it the active one.</summary>
     /// <returns>The adapter, which the caller disposes before the model.</returns>

@@ -6,7 +6,11 @@ namespace AsrPlatform.Host.Serving;
 /// <param name="NewPolicy">Makes the policy of a new stream.</param>
 /// <param name="MaximumSeconds">Longest window.</param>
 /// <param name="MaximumForced">Most tokens that a pass can be forced to begin with.</param>
-internal sealed record StreamingProfile(Func<IStreamingPolicy> NewPolicy, double MaximumSeconds, int MaximumForced);
+internal sealed record StreamingProfile(Func<IStreamingPolicy> NewPolicy, double MaximumSeconds, int MaximumForced)
+{
+    /// <summary>Throws an <see cref="Abstractions.AsrException"/> that says why a prompt cannot be used; null where any can. Safe for concurrent calls.</summary>
+    public Action<string>? RequirePrompt { get; init; }
+}
 
 /// <summary>Decodes windows of streams on the recogniser's thread.</summary>
 /// <remarks>Belongs to that thread, but for <see cref="Profile"/>.</remarks>

@@ -1,6 +1,7 @@
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Learning.Confidence;
 using AsrPlatform.Whisper.Streaming;
 
 namespace AsrPlatform.Host.Serving;
@@ -35,12 +36,21 @@ internal delegate ISpeechRecognizer RecognizerFactory();
 /// <param name="time">The clock.</param>
 /// <param name="logger">Told how loading went.</param>
 /// <param name="streaming">How streams are recognised; null for the defaults.</param>
-internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogger<ModelHost> logger, StreamingSettings? streaming = null) : IHostedService, IAsyncDisposable
+/// <param name="slots">Puts adapters onto the recogniser while it runs; null for none.</param>
+/// <param name="metrics">What is counted; null for nothing.</param>
+internal sealed class ModelHost(
+    RecognizerFactory load,
+    TimeProvider time,
+    ILogger<ModelHost> logger,
+    StreamingSettings? streaming = null,
+    IAdapterSlots? slots = null,
+    ServingMetrics? metrics = null) : IHostedService, IAsyncDisposable
 {
     private volatile ModelSnapshot _snapshot = new(ModelStatus.Loading);
 
     private RecognitionScheduler? _scheduler;
     private volatile StreamingProfile? _profile;
+    private volatile ResidentAdapters? _adapters;
     private Task _loading = Task.CompletedTask;
 
     /// <summary>What the model is now.</summary>
@@ -58,6 +68,13 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
     /// <summary>What the recogniser can do for streams.</summary>
     /// <exception cref="InvalidOperationException">It is not loaded: see <see cref="ReadyAsync"/>.</exception>
     public StreamingProfile Streaming => _profile ?? throw new InvalidOperationException("The recogniser is not loaded.");
+
+    /// <summary>The adapters on the recogniser.</summary>
+    /// <exception cref="InvalidOperationException">It is not loaded: see <see cref="ReadyAsync"/>.</exception>
+    public ResidentAdapters Adapters => _adapters ?? throw new InvalidOperationException("The recogniser is not loaded.");
+
+    /// <summary>Calibrates the confidences of captions' words.</summary>
+    public ConfidenceMaps Confidence { get; } = new();
 
     /// <summary>Decodes what a stream wants when its turn comes; null when it wanted nothing any more.</summary>
     /// <exception cref="AsrException">There is no recogniser, or it refused the audio or an option.</exception>
@@ -84,7 +101,14 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
         CancellationToken cancellationToken)
     {
         await ReadyAsync(cancellationToken);
-        return await _scheduler!.TranscribeAsync(audio, options, progress, cancellationToken);
+
+        // One adapter from the first window to the last, whatever is promoted meanwhile.
+        using var lease = options.Adapter switch
+        {
+            null or "active" => Adapters.LeaseDefault(),
+            var name => Adapters.TryLease(name),
+        };
+        return await _scheduler!.TranscribeAsync(audio, lease is null ? options : options with { Adapter = lease.Adapter }, progress, cancellationToken);
     }
 
     /// <summary>
@@ -113,7 +137,7 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
     public Task StartAsync(CancellationToken cancellationToken)
     {
         var settings = streaming ?? new StreamingSettings();
-        _scheduler = new RecognitionScheduler(load, recognizer => StreamingEngines.Of(recognizer, settings), time);
+        _scheduler = new RecognitionScheduler(load, recognizer => StreamingEngines.Of(recognizer, settings), time, metrics);
         _loading = FollowLoadingAsync(_scheduler);
         return Task.CompletedTask;
     }
@@ -142,6 +166,8 @@ internal sealed class ModelHost(RecognizerFactory load, TimeProvider time, ILogg
             var (info, profile) = await scheduler.Loaded;
             await WarmUpAsync(scheduler, info);
             _profile = profile;
+            var takes = slots is not null && await scheduler.RunSoonAsync(slots.Takes);
+            _adapters = new ResidentAdapters(scheduler, takes ? slots : null, info, changed => _snapshot = _snapshot with { Info = changed });
             _snapshot = new ModelSnapshot(ModelStatus.Ready, info, ReadyAt: time.GetUtcNow());
             logger.LogInformation("Model {Model} ready on {Backend}", info.Name, info.Backend);
         }

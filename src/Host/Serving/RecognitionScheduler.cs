@@ -19,6 +19,7 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
     private readonly RecognizerFactory _load;
     private readonly Func<ISpeechRecognizer, IStreamingEngine> _streaming;
     private readonly TimeProvider _time;
+    private readonly ServingMetrics? _metrics;
     private readonly Lock _gate = new();
     private readonly List<StreamRequest> _streams = [];
     private readonly Queue<WorkRequest> _work = [];
@@ -33,8 +34,10 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
     /// <param name="load">Loads the recogniser; called once, on the thread.</param>
     /// <param name="streaming">Makes what decodes streams with it; called once, on the thread.</param>
     /// <param name="time">The clock of deadlines.</param>
-    public RecognitionScheduler(RecognizerFactory load, Func<ISpeechRecognizer, IStreamingEngine> streaming, TimeProvider time)
+    /// <param name="metrics">Told the size of each batch; null for nobody.</param>
+    public RecognitionScheduler(RecognizerFactory load, Func<ISpeechRecognizer, IStreamingEngine> streaming, TimeProvider time, ServingMetrics? metrics = null)
     {
+        _metrics = metrics;
         _load = load;
         _streaming = streaming;
         _time = time;
@@ -256,6 +259,7 @@ internal sealed class RecognitionScheduler : IAsyncDisposable
 
         if (passes.Count > 0)
         {
+            _metrics?.Batched(passes.Count);
             Decode(engine, passes);
         }
 

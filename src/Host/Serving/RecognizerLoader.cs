@@ -25,15 +25,13 @@ internal static class RecognizerLoader
         }
 
         // First what is quick to find out.
-        var provider = AdapterLoader.FindProvider(catalog, directory);
+        AdapterLoader.FindProvider(catalog, directory);
         var recognizer = LoadBase(catalog, request.Backend, request.Load, cancellationToken);
         try
         {
-            var adaptable = recognizer as WhisperRecognizer
-                ?? throw new AsrException($"--adapter {directory}: the recognizer {recognizer.Info.Name} takes no adapters");
-            var adapter = provider.Load(adaptable.Parts.Model, AdapterLoader.NameOf(directory), directory);
-            adaptable.AddAdapter(adapter);
-            adaptable.UseAdapter(adapter.Name);
+            var name = AdapterLoader.NameOf(directory);
+            AdapterLoader.Add(catalog, recognizer, name, directory);
+            ((WhisperRecognizer)recognizer).UseAdapter(name);
             return recognizer;
         }
         catch

@@ -23,7 +23,10 @@ internal static class StreamingEngines
         {
             _decoder = new StreamingDecoder(recognizer.Parts, settings.Decoding, recognizer.FindAdapter);
             MaximumBatch = settings.MaximumBatch;
-            Profile = new StreamingProfile(settings.NewPolicy(isSeq2Seq: true, _decoder.HasAlignmentHeads), _decoder.MaximumSeconds, _decoder.MaximumForced);
+            Profile = new StreamingProfile(settings.NewPolicy(isSeq2Seq: true, _decoder.HasAlignmentHeads), _decoder.MaximumSeconds, _decoder.MaximumForced)
+            {
+                RequirePrompt = prompt => recognizer.Parts.Tokenizer.EncodePrompt(prompt),
+            };
         }
 
         public StreamingProfile Profile { get; }

@@ -26,7 +26,11 @@ internal static class CaptionJoin
         static (cue, next) => cue.Text.Length + 1 + next.Text.Length <= CueCharacters && next.End - cue.Start <= CueSeconds);
 
     /// <summary>What stands between the text before a caption and the caption's: a space, where its language writes any.</summary>
-    public static string Separator(CaptionUpdate caption) => WhisperTokenizer.WritesSpaces(caption.Language ?? "en") ? " " : "";
+    public static string Separator(CaptionUpdate caption) => Separator(caption.Language);
+
+    /// <inheritdoc cref="Separator(CaptionUpdate)"/>
+    /// <param name="language">The caption's; null: one that writes spaces.</param>
+    public static string Separator(string? language) => WhisperTokenizer.WritesSpaces(language ?? "en") ? " " : "";
 
     private static IEnumerable<SubtitleCue> Join(IEnumerable<CaptionUpdate> captions, int sampleRateHz, Func<SubtitleCue, SubtitleCue, bool> fits)
     {

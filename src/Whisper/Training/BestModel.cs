@@ -16,20 +16,13 @@ public static class BestModel
         ArgumentNullException.ThrowIfNull(arguments);
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(metrics);
-        if (arguments.MetricForBestModel is not { } metric)
+        if (arguments.MetricForBestModel is null)
         {
             return false;
         }
 
-        if (!metrics.TryGetValue($"eval_{metric}", out var value))
-        {
-            throw new AsrException($"--metric-for-best-model {metric}: evaluations measure {string.Join(", ", metrics.Keys.Order(StringComparer.Ordinal))}.");
-        }
-
-        // Not-a-number is never better.
-        var better = state.BestMetric is not { } best
-            ? !double.IsNaN(value)
-            : arguments.GreaterIsBetter ? value > best : value < best;
+        var value = MetricOf(arguments, metrics);
+        var better = state.BestMetric is { } best ? IsBetter(arguments, value, best) : !double.IsNaN(value);
         if (better)
         {
             state.BestMetric = value;
@@ -38,4 +31,14 @@ public static class BestModel
 
         return better;
     }
+
+    /// <summary>The value that says how good an evaluation is.</summary>
+    internal static double MetricOf(TrainingArguments arguments, IReadOnlyDictionary<string, double> metrics) =>
+        metrics.TryGetValue($"eval_{arguments.MetricForBestModel}", out var value)
+            ? value
+            : throw new AsrException(
+                $"--metric-for-best-model {arguments.MetricForBestModel}: evaluations measure {string.Join(", ", metrics.Keys.Order(StringComparer.Ordinal))}.");
+
+    /// <summary>Whether one value is better than another; not-a-number never is.</summary>
+    internal static bool IsBetter(TrainingArguments arguments, double value, double than) => arguments.GreaterIsBetter ? value > than : value < than;
 }

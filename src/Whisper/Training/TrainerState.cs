@@ -23,6 +23,11 @@ public sealed class TrainerState
     /// <summary>The largest file that is read: a line of log is some 150 bytes.</summary>
     private const long MaxBytes = 1L << 30;
 
+    private const string EarlyStoppingCallback = "EarlyStoppingCallback";
+    private const string PatienceKey = "early_stopping_patience";
+    private const string ThresholdKey = "early_stopping_threshold";
+    private const string CounterKey = "early_stopping_patience_counter";
+
     private readonly List<TrainerLogEntry> _log = [];
 
     /// <summary>Optimizer steps done.</summary>
@@ -57,6 +62,9 @@ public sealed class TrainerState
 
     /// <summary>The folder of the best checkpoint, or null.</summary>
     public string? BestModelCheckpoint { get; set; }
+
+    /// <summary>Where early stopping stands; null without it, or before its first evaluation.</summary>
+    public EarlyStoppingState? EarlyStopping { get; set; }
 
     /// <summary>Floating-point operations so far, as transformers estimates them.</summary>
     public double TotalFlos { get; set; }
@@ -117,7 +125,7 @@ public sealed class TrainerState
         ["num_input_tokens_seen"] = 0,
         ["num_train_epochs"] = NumTrainEpochs,
         ["save_steps"] = SaveSteps,
-        ["stateful_callbacks"] = new Dictionary<string, object?>
+        ["stateful_callbacks"] = new Dictionary<string, object?>(Callbacks())
         {
             ["TrainerControl"] = new Dictionary<string, object?>
             {
@@ -137,6 +145,15 @@ public sealed class TrainerState
         ["trial_name"] = null,
         ["trial_params"] = null,
     });
+
+    private Dictionary<string, object?> Callbacks() => EarlyStopping is not { } stopping ? [] : new Dictionary<string, object?>
+    {
+        [EarlyStoppingCallback] = new Dictionary<string, object?>
+        {
+            ["args"] = new Dictionary<string, object?> { [PatienceKey] = stopping.Patience, [ThresholdKey] = stopping.Threshold },
+            ["attributes"] = new Dictionary<string, object?> { [CounterKey] = stopping.Counter },
+        },
+    };
 
     /// <summary>Writes <see cref="FileName"/> into a folder, whole or not at all.</summary>
     /// <exception cref="AsrException">It cannot be written.</exception>
@@ -191,6 +208,7 @@ public sealed class TrainerState
             BestGlobalStep = OptionalWhole(root, "best_global_step"),
             BestModelCheckpoint = root["best_model_checkpoint"] is JsonValue folder && folder.TryGetValue<string>(out var text) ? text : null,
             TotalFlos = PythonJson.ToDouble(root["total_flos"]) ?? 0,
+            EarlyStopping = Stopping(root),
         };
         foreach (var node in root["log_history"] as JsonArray ?? throw new FormatException("\"log_history\" is missing"))
         {
@@ -205,6 +223,18 @@ public sealed class TrainerState
         }
 
         return state;
+    }
+
+    private static EarlyStoppingState? Stopping(JsonObject root)
+    {
+        if ((root["stateful_callbacks"] as JsonObject)?[EarlyStoppingCallback] is not JsonObject callback)
+        {
+            return null;
+        }
+
+        var args = callback["args"] as JsonObject ?? throw new FormatException($"\"{EarlyStoppingCallback}\" has no \"args\"");
+        var attributes = callback["attributes"] as JsonObject ?? throw new FormatException($"\"{EarlyStoppingCallback}\" has no \"attributes\"");
+        return new EarlyStoppingState(Whole(args, PatienceKey), PythonJson.ToDouble(args[ThresholdKey]) ?? 0, Whole(attributes, CounterKey));
     }
 
     private static int Whole(JsonObject node, string key) => OptionalWhole(node, key) ?? throw new FormatException($"\"{key}\" is missing or no whole number");

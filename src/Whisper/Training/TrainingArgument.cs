@@ -49,6 +49,8 @@ public sealed class TrainingArgument
         ReportTo(),
         Flag("load-best-model-at-end", "ends with the weights of the best evaluation", a => a.LoadBestModelAtEnd, (a, v) => a with { LoadBestModelAtEnd = v }),
         MetricForBestModel(),
+        Whole("early-stopping-patience", 1, "ends the run after so many evaluations in a row that are no better than the best", a => a.EarlyStoppingPatience, (a, v) => a with { EarlyStoppingPatience = v }, optional: true),
+        Real("early-stopping-threshold", 0, double.MaxValue, "by how much an evaluation must be better to count", a => a.EarlyStoppingThreshold, (a, v) => a with { EarlyStoppingThreshold = v!.Value }),
         Flag("greater-is-better", "whether a larger metric is better; false if not given", a => a.GreaterIsBetter, (a, v) => a with { GreaterIsBetter = v }),
         Choice("lr-scheduler-type", "course of the learning rate", a => a.LrSchedulerType, (a, v) => a with { LrSchedulerType = v }),
         LrSchedulerKwargs(),
@@ -74,6 +76,7 @@ public sealed class TrainingArgument
         Real("frequency-warp", 0, Training.FrequencyWarp.MaxStrength, "warps each example's frequencies by a random factor of up to 1 + this, as other speakers would", a => a.FrequencyWarp, (a, v) => a with { FrequencyWarp = v!.Value }),
         Real("ctc-weight", 0, 1, "weight of an auxiliary CTC loss on the encoder", a => a.CtcWeight, (a, v) => a with { CtcWeight = v!.Value }),
         Choice("ctc-units", "what the CTC loss predicts", a => a.CtcUnits, (a, v) => a with { CtcUnits = v }),
+        Real("kl-weight", 0, double.MaxValue, "weight of the divergence from the base model, KL(base ‖ adapted), on examples whose kind is replay or anchor; for adapters", a => a.KlWeight, (a, v) => a with { KlWeight = v!.Value }),
         Choice("encoder-context", "full: always 30 s; dynamic: as long as the batch's longest example", a => a.EncoderContext, (a, v) => a with { EncoderContext = v }),
         Optimizer(),
     ];

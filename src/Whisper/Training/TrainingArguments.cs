@@ -179,6 +179,15 @@ public sealed record TrainingArguments
     /// <summary>Whether a larger metric is better.</summary>
     public bool GreaterIsBetter { get; init; }
 
+    /// <summary>
+    /// Evaluations in a row without an improvement after which the run ends (transformers' <c>EarlyStoppingCallback</c>), at least 1; null
+    /// for none.
+    /// </summary>
+    public int? EarlyStoppingPatience { get; init; }
+
+    /// <summary>By more than this the metric must be better than the best to count as an improvement, at least 0.</summary>
+    public double EarlyStoppingThreshold { get; init; }
+
     /// <summary>The course of the learning rate.</summary>
     public LrSchedulerType LrSchedulerType { get; init; } = LrSchedulerType.Linear;
 
@@ -250,6 +259,12 @@ public sealed record TrainingArguments
 
     /// <summary>What the CTC loss predicts.</summary>
     public CtcUnits CtcUnits { get; init; } = CtcUnits.Characters;
+
+    /// <summary>
+    /// Weight W of the divergence of an adapted model from its base: W × KL(base ‖ adapted), mean over the label tokens of the examples that
+    /// are <see cref="Abstractions.Training.TrainingSample.IsReplay"/>, is added to the loss. 0 for none.
+    /// </summary>
+    public double KlWeight { get; init; }
 
     /// <summary>How much audio the encoder sees.</summary>
     public EncoderContext EncoderContext { get; init; } = EncoderContext.Full;
@@ -363,6 +378,24 @@ public sealed record TrainingArguments
         if (given.ContainsKey("greater-is-better") && MetricForBestModel is null)
         {
             throw new AsrException("--greater-is-better needs --metric-for-best-model.");
+        }
+
+        if (given.ContainsKey("early-stopping-threshold") && EarlyStoppingPatience is null)
+        {
+            throw new AsrException("--early-stopping-threshold needs --early-stopping-patience.");
+        }
+
+        if (EarlyStoppingPatience is not null)
+        {
+            if (!LoadBestModelAtEnd)
+            {
+                throw new AsrException("--early-stopping-patience needs --load-best-model-at-end: the last weights of a run that stopped early are not its best.");
+            }
+
+            if (EvalStrategy == IntervalStrategy.No)
+            {
+                throw new AsrException("--early-stopping-patience needs evaluations: give --eval-strategy steps (or epoch).");
+            }
         }
 
         if (given.ContainsKey("generation-max-length") && !PredictWithGenerate)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics.Tensors;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Training;
@@ -104,6 +105,11 @@ public sealed class WhisperCollator
         if (sample.Labels.Length == 0)
         {
             throw new AsrException($"{sample.Id}: it has no labels.");
+        }
+
+        if (!double.IsFinite(sample.Weight) || sample.Weight <= 0)
+        {
+            throw new AsrException(string.Create(CultureInfo.InvariantCulture, $"{sample.Id}: its weight is {sample.Weight}; it must be above 0."));
         }
     }
 

@@ -2,18 +2,12 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
-using AsrPlatform.Abstractions.Decoding;
-using AsrPlatform.Host.Api;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
-using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Tests.Live;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
@@ -22,31 +16,21 @@ namespace AsrPlatform.Host.Tests.Api;
 /// <summary>The service over HTTP and its hub over a real WebSocket; the recogniser is a fake.</summary>
 public sealed class HostApplicationTests : IAsyncLifetime
 {
-    private readonly ToneRecognizer _recognizer = new();
-    private PluginCatalog _plugins = null!;
-    private WebApplication _app = null!;
-    private HttpClient _http = null!;
+    private TestHost _host = null!;
     private LiveClient _client = null!;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        var none = new ConfigurationBuilder().Build();
-        _plugins = PluginCatalog.Load(new PluginHostOptions { Directory = Path.Combine(AppContext.BaseDirectory, "no-plugins") }, none);
-        _app = await StartAsync(() => _recognizer);
-        _http = new HttpClient { BaseAddress = new Uri(_app.Urls.First()) };
-        _client = await LiveClient.ConnectAsync(_http.BaseAddress, Cancelled);
+        _host = await TestHost.StartAsync(("Security:AllowedOrigins:0", "https://allowed.example"));
+        _client = await _host.ConnectAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
         await _client.DisposeAsync();
-        _http.Dispose();
-        await _app.StopAsync(CancellationToken.None);
-        await _app.DisposeAsync();
-        await _plugins.DisposeAsync();
-        _recognizer.Dispose();
+        await _host.DisposeAsync();
     }
 
     [Fact]
@@ -54,7 +38,7 @@ public sealed class HostApplicationTests : IAsyncLifetime
     {
         var session = await SayAsync(new SpokenAudio().Say(1, 2), "form");
         string[] members = ["sessionId", "segmentId", "sequence", "revision", "state", "text", "words", "language", "adapterVersion", "startSample", "endSample"];
-        var caption = (await _http.GetFromJsonAsync<JsonArray>("api/sessions/form/captions.json", Cancelled))!.Single()!.AsObject();
+        var caption = (await _host.Http.GetFromJsonAsync<JsonArray>("api/sessions/form/captions.json", Cancelled))!.Single()!.AsObject();
         Assert.Equal(members, caption.Select(member => member.Key));
         Assert.Equal("committed", (string)caption["state"]!);
         Assert.Equal(["text", "start", "end", "confidence"], caption["words"]![0]!.AsObject().Select(member => member.Key));
@@ -75,10 +59,10 @@ public sealed class HostApplicationTests : IAsyncLifetime
         await SayAsync(new SpokenAudio().Say(1, 2).Silence(2).Say(3), "formats");
         var corrected = await _client.SubmitCorrectionAsync(new Correction { Id = "1", SessionId = "formats", SegmentId = 1, Sequence = 1, Text = "one & two" }, Cancelled);
         Assert.Equal(CaptionState.Corrected, corrected.State);
-        Assert.Equal("one & two\nw3\n", await _http.GetStringAsync("api/sessions/formats/captions.txt", Cancelled));
-        Assert.StartsWith("WEBVTT\n\n00:00:00.000 --> 00:00:01.", await _http.GetStringAsync("api/sessions/formats/captions.vtt", Cancelled), StringComparison.Ordinal);
-        Assert.StartsWith("1\n00:00:00,000 --> 00:00:01,", await _http.GetStringAsync("api/sessions/formats/captions.srt", Cancelled), StringComparison.Ordinal);
-        Assert.Equal(2, (await _http.GetFromJsonAsync<JsonArray>("api/sessions/formats/captions.json", Cancelled))!.Count);
+        Assert.Equal("one & two\nw3\n", await _host.Http.GetStringAsync("api/sessions/formats/captions.txt", Cancelled));
+        Assert.StartsWith("WEBVTT\n\n00:00:00.000 --> 00:00:01.", await _host.Http.GetStringAsync("api/sessions/formats/captions.vtt", Cancelled), StringComparison.Ordinal);
+        Assert.StartsWith("1\n00:00:00,000 --> 00:00:01,", await _host.Http.GetStringAsync("api/sessions/formats/captions.srt", Cancelled), StringComparison.Ordinal);
+        Assert.Equal(2, (await _host.Http.GetFromJsonAsync<JsonArray>("api/sessions/formats/captions.json", Cancelled))!.Count);
     }
 
     [Fact]
@@ -86,18 +70,18 @@ public sealed class HostApplicationTests : IAsyncLifetime
     {
         await _client.StartSessionAsync(new StartSessionRequest { SessionId = "open" }, Cancelled);
         await SendAsync("open", new SpokenAudio().Say(1, 2, 3));
-        await LiveHarness.EventuallyAsync(() => _app.Services.GetRequiredService<LiveSessionStore>().Get("open").Captions.Length == 1, "a tentative caption");
-        Assert.Equal("", await _http.GetStringAsync("api/sessions/open/captions.txt", Cancelled));
-        Assert.StartsWith("w1 w2", await _http.GetStringAsync("api/sessions/open/captions.txt?tentative=true", Cancelled), StringComparison.Ordinal);
+        await LiveHarness.EventuallyAsync(() => _host.App.Services.GetRequiredService<LiveSessionStore>().Get("open").Captions.Length == 1, "a tentative caption");
+        Assert.Equal("", await _host.Http.GetStringAsync("api/sessions/open/captions.txt", Cancelled));
+        Assert.StartsWith("w1 w2", await _host.Http.GetStringAsync("api/sessions/open/captions.txt?tentative=true", Cancelled), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Sessions_AreListedAndDescribed()
     {
         var position = await SayAsync(new SpokenAudio().Say(1), "described");
-        var session = await _http.GetFromJsonAsync<SessionDescription>("api/sessions/described", Cancelled);
+        var session = await _host.Http.GetFromJsonAsync<SessionDescription>("api/sessions/described", Cancelled);
         Assert.Equal(("described", "ended", 1, position.AcknowledgedSamples), (session!.SessionId, session.State, session.Segments, session.AcknowledgedSamples));
-        Assert.Equal(["described"], (await _http.GetFromJsonAsync<SessionDescription[]>("api/sessions", Cancelled))!.Select(one => one.SessionId));
+        Assert.Equal(["described"], (await _host.Http.GetFromJsonAsync<SessionDescription[]>("api/sessions", Cancelled))!.Select(one => one.SessionId));
     }
 
     [Theory]
@@ -106,7 +90,7 @@ public sealed class HostApplicationTests : IAsyncLifetime
     [InlineData("api/nothing")]
     public async Task Get_WhatIsNotThere_IsAProblem(string path)
     {
-        using var response = await _http.GetAsync(path, Cancelled);
+        using var response = await _host.Http.GetAsync(path, Cancelled);
         Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
         Assert.Equal("application/problem+json", response.Content.Headers.ContentType!.MediaType);
         Assert.StartsWith("There is no", (string)(await response.Content.ReadFromJsonAsync<JsonNode>(Cancelled))!["detail"]!, StringComparison.Ordinal);
@@ -116,39 +100,37 @@ public sealed class HostApplicationTests : IAsyncLifetime
     public async Task Captions_InAnUnknownFormat_AreAProblem()
     {
         await SayAsync(new SpokenAudio().Say(1), "odd");
-        using var response = await _http.GetAsync("api/sessions/odd/captions.doc", Cancelled);
+        using var response = await _host.Http.GetAsync("api/sessions/odd/captions.doc", Cancelled);
         Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
     }
 
     [Fact]
     public async Task Models_WithAModel_ListsItInOpenAisShape()
     {
-        await _app.Services.GetRequiredService<Serving.ModelHost>().ReadyAsync(Cancelled);
-        var models = (await _http.GetFromJsonAsync<JsonNode>("v1/models", Cancelled))!;
+        var models = (await _host.Http.GetFromJsonAsync<JsonNode>("v1/models", Cancelled))!;
         Assert.Equal("list", (string)models["object"]!);
         var model = models["data"]!.AsArray().Single()!;
         Assert.Equal(("tones", "model"), ((string)model["id"]!, (string)model["object"]!));
         Assert.True((long)model["created"]! > 1_500_000_000);
-        Assert.Equal("ready", (string)(await _http.GetFromJsonAsync<JsonNode>("health/ready", Cancelled))!["status"]!);
+        Assert.Equal("ready", (string)(await _host.Http.GetFromJsonAsync<JsonNode>("health/ready", Cancelled))!["status"]!);
     }
 
     [Fact]
     public async Task Ready_WithoutAModel_SaysWhyAndTheHostServesAllTheSame()
     {
-        await using var app = await StartAsync(() => throw new AsrException("no model: give --model DIR"));
-        using var http = new HttpClient { BaseAddress = new Uri(app.Urls.First()) };
-        await LiveHarness.EventuallyAsync(() => app.Services.GetRequiredService<Serving.ModelHost>().Snapshot.Status == Serving.ModelStatus.Missing, "loading fails");
+        await using var host = await TestHost.StartAsync(() => throw new AsrException("no model: give --model DIR"));
+        var http = host.Http;
+        await LiveHarness.EventuallyAsync(() => host.App.Services.GetRequiredService<Serving.ModelHost>().Snapshot.Status == Serving.ModelStatus.Missing, "loading fails");
         using var ready = await http.GetAsync("health/ready", Cancelled);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
         Assert.Equal("no model: give --model DIR", (string)(await ready.Content.ReadFromJsonAsync<JsonNode>(Cancelled))!["detail"]!);
         using var live = await http.GetAsync("health/live", Cancelled);
         Assert.Equal(HttpStatusCode.OK, live.StatusCode);
-        await using var client = await LiveClient.ConnectAsync(http.BaseAddress, Cancelled);
+        await using var client = await host.ConnectAsync();
         var error = await Assert.ThrowsAsync<AsrException>(() => client.StartSessionAsync(new StartSessionRequest(), Cancelled));
         Assert.Equal("no model: give --model DIR", error.Message);
         Assert.Empty((await http.GetFromJsonAsync<JsonNode>("v1/models", Cancelled))!["data"]!.AsArray());
         Assert.Empty((await http.GetFromJsonAsync<JsonArray>("api/plugins", Cancelled))!);
-        await app.StopAsync(Cancelled);
     }
 
     [Fact]
@@ -177,21 +159,21 @@ public sealed class HostApplicationTests : IAsyncLifetime
             request.Headers.Add("Origin", origin);
         }
 
-        using var response = await _http.SendAsync(request, Cancelled);
+        using var response = await _host.Http.SendAsync(request, Cancelled);
         Assert.Equal(expected, response.StatusCode);
     }
 
     [Fact]
     public async Task Start_WithAnOptionOutOfRange_SaysWhich()
     {
-        var error = await Assert.ThrowsAsync<OptionsValidationException>(() => StartAsync(() => _recognizer, KeyValuePair.Create("Live:UpdateInterval", (string?)"01:00:00")));
+        var error = await Assert.ThrowsAsync<OptionsValidationException>(() => TestHost.StartAsync(("Live:UpdateInterval", "01:00:00")));
         Assert.Contains("Live:UpdateInterval is 01:00:00; it must be 0.1 s … 30 s.", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Run_OverAConnectionInMemory_CaptionsAudio()
     {
-        await using var client = await LiveClient.ConnectAsync(_app.Services, Cancelled);
+        await using var client = await LiveClient.ConnectAsync(_host.App.Services, Cancelled);
         var audio = new AsrPlatform.Abstractions.Audio.MemoryAudioSource(
             new SpokenAudio().Say(1, 2, 3, 4).Silence(2).Say(5).Samples.Select(sample => sample / 32768f).ToArray(),
             SpokenAudio.SampleRateHz);
@@ -202,28 +184,6 @@ public sealed class HostApplicationTests : IAsyncLifetime
         Assert.All(seen, caption => Assert.True(caption.Latency >= TimeSpan.Zero && caption.At >= caption.Latency));
     }
 
-    private async Task<WebApplication> StartAsync(Func<ISpeechRecognizer> load, params KeyValuePair<string, string?>[] settings)
-    {
-        var builder = HostApplication.CreateBuilder([
-            new("urls", "http://127.0.0.1:0"),
-            new("Live:PauseDuration", "00:00:00.6"),
-            new("Security:AllowedOrigins:0", "https://allowed.example"),
-            new("Logging:LogLevel:Default", "None"),
-            .. settings]);
-        var app = HostApplication.Build(builder, _plugins, () => load());
-        try
-        {
-            await app.StartAsync(Cancelled);
-        }
-        catch
-        {
-            await app.DisposeAsync();
-            throw;
-        }
-
-        return app;
-    }
-
     private async Task<SessionPosition> SayAsync(SpokenAudio audio, string id)
     {
         await _client.StartSessionAsync(new StartSessionRequest { SessionId = id }, Cancelled);
@@ -231,17 +191,6 @@ public sealed class HostApplicationTests : IAsyncLifetime
         return await _client.EndSessionAsync(id, Cancelled);
     }
 
-    private async Task SendAsync(string id, SpokenAudio audio, long offset = 0, int chunk = 1600)
-    {
-        var chunks = Channel.CreateUnbounded<string>();
-        foreach (var one in LiveHarness.Chunks(audio.Samples, chunk))
-        {
-            chunks.Writer.TryWrite(one);
-        }
-
-        chunks.Writer.Complete();
-        await foreach (var _ in _client.StreamAudioAsync(id, offset, chunks.Reader, Cancelled))
-        {
-        }
-    }
+    private Task SendAsync(string id, SpokenAudio audio, long offset = 0, int chunk = 1600) =>
+        TestHost.SendAudioAsync(_client, id, LiveHarness.Chunks(audio.Samples, chunk), offset);
 }

@@ -113,9 +113,12 @@ public sealed class AdapterTests : IDisposable
     private static double Distance(float[] left, float[] right) => left.Zip(right, (a, b) => (double)Math.Abs(a - b)).Max();
 
     /// <summary>A PEFT folder with factors on the queries of self-attention.</summary>
-    private string WriteAdapter(string name, float size, int width = Width)
+    private string WriteAdapter(string name, float size, int width = Width) => WriteAdapter(_folder, name, size, width);
+
+    /// <summary>As the one above, under a folder.</summary>
+    internal static string WriteAdapter(DirectoryInfo parent, string name, float size, int width = Width)
     {
-        var folder = _folder.CreateSubdirectory(name).FullName;
+        var folder = parent.CreateSubdirectory(name).FullName;
         File.WriteAllText(Path.Combine(folder, "adapter_config.json"), """{"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["self_attn.q_proj"]}""", Encoding.UTF8);
         var random = new Random(7);
         float[] Values(int count, float scale) => [.. Enumerable.Range(0, count).Select(_ => scale * ((float)random.NextDouble() - 0.5f))];

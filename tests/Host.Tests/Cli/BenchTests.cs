@@ -54,4 +54,13 @@ public sealed class BenchTests
     [InlineData("--tokens", "-1")]
     public void Bench_OfWhatCannotBe_SaysWhatCan(string option, string value) =>
         AsrProcess.Run("bench", "decode", option, value).ShouldFailWith($"{option} {value}: give");
+
+    [Theory]
+    [InlineData("give numbers of 1 to 30", "--corrections", "5,31")]
+    [InlineData("--seeds", "--seeds", "0")]
+    [InlineData("medicines, products, voice", "--domain", "films")]
+    [InlineData("leave --domain out", "--final", "--domain", "voice")]
+    [InlineData("its folder does not exist", "--svg", "/nowhere/at/all.svg")]
+    public void BenchLearning_OptionThatCannotBeUsed_SaysWhy(string reason, params string[] options) =>
+        AsrProcess.Run(["bench", "learning", "--model", Fixtures.Path("micro"), .. options]).ShouldFailWith(reason);
 }

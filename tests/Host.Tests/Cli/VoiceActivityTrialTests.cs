@@ -19,7 +19,7 @@ public sealed class VoiceActivityTrialTests
     [InlineData(true, 1, 0)]
     public void Run_OfADetectorThatHearsNothing_CountsAllOrNone(bool answer, double alarms, double misses)
     {
-        var score = Trial.Run(_ => new Scripted(_ => answer), Trial.Mix(null, 0, -26));
+        var score = Trial.Run((_, _) => new Scripted(_ => answer), Trial.Mix(null, 0, -26));
         Assert.InRange(score.FalseAlarmRate, alarms - 0.001, alarms); // the last part of a frame is never heard
         Assert.Equal((misses, misses, misses), (score.MissRate, score.LostRate, score.MissedWordRate));
     }
@@ -29,7 +29,7 @@ public sealed class VoiceActivityTrialTests
     {
         // Between the words there is digital silence: any sample but zero is speech, and the last one says so for 0.25 s more.
         var left = 0;
-        var score = Trial.Run(_ => new Scripted(frame => (left = frame.ContainsAnyExcept(0f) ? 25 : left - 1) > 0), Trial.Mix(null, 0, -26));
+        var score = Trial.Run((_, _) => new Scripted(frame => (left = frame.ContainsAnyExcept(0f) ? 25 : left - 1) > 0), Trial.Mix(null, 0, -26));
         Assert.Equal(0, score.FalseAlarmRate);
         Assert.InRange(score.MissRate, 0, 0.001);
     }
@@ -38,7 +38,7 @@ public sealed class VoiceActivityTrialTests
     public void Run_OfALateDetector_MissesWhatThePreRollSaves()
     {
         var heard = 0;
-        var score = Trial.Run(_ => new Scripted(frame => (heard = frame.ContainsAnyExcept(0f) ? heard + 1 : Math.Max(0, heard - 10)) > 30), Trial.Mix(null, 0, -26));
+        var score = Trial.Run((_, _) => new Scripted(frame => (heard = frame.ContainsAnyExcept(0f) ? heard + 1 : Math.Max(0, heard - 10)) > 30), Trial.Mix(null, 0, -26));
         Assert.InRange(score.MissRate, 0.1, 0.9);
         Assert.InRange(score.LostRate, 0, 0.01);
     }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Tests.Live;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -217,6 +218,7 @@ public sealed class KillTests
             Assert.Equal(corrected.Distinct(), corrected);
             Assert.Subset(corrected.ToHashSet(), client.Corrected);
             Assert.Equal(corrected.Count, archive.CorrectionsOf(record));
+            CheckClips(archive, record, client, kept);
             Assert.All(captions, caption => Assert.InRange(caption.EndSample, caption.StartSample, kept.Length));
             if (client.IsOver)
             {
@@ -229,6 +231,21 @@ public sealed class KillTests
             {
                 Assert.StartsWith(text, Said(session), StringComparison.Ordinal);
             }
+        }
+    }
+
+    /// <summary>Each correction is there once, and the one of an utterance that counts has the utterance's audio.</summary>
+    private static void CheckClips(SessionArchive archive, SessionRecord record, Client client, short[] kept)
+    {
+        var corrections = archive.Corrections.List(new CorrectionFilter(SessionId: record.Id), null, int.MaxValue);
+        Assert.Equal(corrections.Count, corrections.Select(correction => correction.Id).Distinct().Count());
+        Assert.Subset(corrections.Select(correction => correction.Id).ToHashSet(), client.Corrected.Select(segment => $"c{segment}").ToHashSet());
+        foreach (var correction in corrections.Where(correction => client.Corrected.Contains(correction.SegmentId!.Value) && correction.State != CorrectionState.Superseded))
+        {
+            var clip = archive.Corrections.ReadClip(correction).Select(sample => (short)Math.Round(sample * 32768)).ToArray();
+            Assert.Equal(kept[(int)correction.StartSample!.Value..(int)correction.EndSample!.Value], clip);
+            Assert.Contains("corrected ", correction.Text, StringComparison.Ordinal);
+            Assert.DoesNotContain("corrected", correction.Hypothesis, StringComparison.Ordinal);
         }
     }
 

@@ -145,7 +145,7 @@ public sealed class RestartTests : IDisposable
                 "SELECT id, segment, seen_sequence, sequence, hypothesis, text, author, adapter_version, start_sample < end_sample FROM correction ORDER BY number",
                 row => (row.GetString(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetString(4), row.GetString(5), row.Text(6), row.GetString(7), row.GetBoolean(8))));
             Assert.Equal(
-                [("c1", 2, 2, first.Sequence, "w4 w5", "four five", "someone", "base", true), ("c2", 2, 2, second.Sequence, "four five", "4 5", "someone", "base", true)],
+                [("c1", 2, 2, first.Sequence, "w1 w2 w3 w4 w5", "w1 w2 w3 four five", "someone", "base", true), ("c2", 2, 2, second.Sequence, "w1 w2 w3 w4 w5", "w1 w2 w3 4 5", "someone", "base", true)],
                 rows);
         }
 

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Text;
 using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Tests.Api;
 using AsrPlatform.Host.Tests.Live;
-using AsrPlatform.Host.Tests.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
@@ -30,13 +30,13 @@ public sealed class MetricsExportTests
         collector.Urls.Add("http://127.0.0.1:0");
         await collector.StartAsync(Cancelled);
 
-        await using (var silent = await SecureHost.StartAsync())
+        await using (var silent = await TestHost.StartAsync())
         {
             await SpeakAsync(silent);
         }
 
         Assert.Empty(posts);
-        await using (var host = await SecureHost.StartAsync(("Telemetry:OtlpEndpoint", $"{collector.Urls.First()}/v1/metrics"), ("Telemetry:OtlpProtocol", "http"), ("Telemetry:Interval", "01:00:00")))
+        await using (var host = await TestHost.StartAsync(("Telemetry:OtlpEndpoint", $"{collector.Urls.First()}/v1/metrics"), ("Telemetry:OtlpProtocol", "http"), ("Telemetry:Interval", "01:00:00")))
         {
             await SpeakAsync(host);
         }
@@ -52,11 +52,11 @@ public sealed class MetricsExportTests
         await collector.StopAsync(Cancelled);
     }
 
-    private static async Task SpeakAsync(SecureHost host)
+    private static async Task SpeakAsync(TestHost host)
     {
         await using var client = await host.ConnectAsync();
         var session = (await client.StartSessionAsync(new StartSessionRequest(), Cancelled)).SessionId;
-        await SecureHost.SendAudioAsync(client, session, LiveHarness.Chunks(new SpokenAudio().Say(41).Samples));
+        await TestHost.SendAudioAsync(client, session, LiveHarness.Chunks(new SpokenAudio().Say(41).Samples));
         await client.EndSessionAsync(session, Cancelled);
         await host.SendAsync(HttpMethod.Get, "api/sessions");
     }

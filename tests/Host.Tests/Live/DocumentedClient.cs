@@ -55,5 +55,6 @@ internal static class DocumentedClient
 
     public sealed record Word(string Text, double Start, double End, double Confidence);
 
-    public sealed record Correction(string Id, string SessionId, long SegmentId, long Sequence, string Text, string? Author = null);
+    public sealed record Correction(
+        string Id, string SessionId, long SegmentId, long Sequence, string Text, string? Author = null, string? Speaker = null, string? Domain = null);
 }

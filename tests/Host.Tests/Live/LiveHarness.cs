@@ -5,6 +5,8 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Gate;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Learning.Memory;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Serving;
@@ -18,22 +20,44 @@ internal sealed class LiveHarness : IAsyncDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
 
-    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data, MemoryOptions? memory)
+    private LiveHarness(ISpeechRecognizer? recognizer, LiveOptions options, TimeProvider time, string? directory, DataOptions? data, WatchRule? watch, MemoryOptions? memory, (RecognizerFactory Load, IAdapterSlots Slots)? engine)
     {
         Folder = directory is null ? DataFolder.OpenTemporary(time) : DataFolder.Open(directory, time);
         Archive = new SessionArchive(Folder, Microsoft.Extensions.Options.Options.Create(data ?? new DataOptions()), time, NullLogger<SessionArchive>.Instance);
         Options = options;
-        Model = new ModelHost(() => recognizer ?? throw new AsrException("no model: give --model"), time, NullLogger<ModelHost>.Instance, options.Streaming());
+        Model = new ModelHost(
+            engine?.Load ?? (() => recognizer ?? throw new AsrException("no model: give --model")),
+            time,
+            NullLogger<ModelHost>.Instance,
+            options.Streaming(),
+            engine?.Slots ?? recognizer as IAdapterSlots);
+        Registry = new AdapterRegistry(Folder);
+        _changes = new DatabaseChanges(Folder, time, NullLogger<DatabaseChanges>.Instance);
+        Adapters = new ActiveAdapters(
+            Registry,
+            Model,
+            _changes,
+            new ServedModel(),
+            new AdapterWatch(Folder, Registry, watch ?? (static (before, after) => ProvisionalWatch.Decide(before, after)), NullLogger<AdapterWatch>.Instance),
+            time,
+            NullLogger<ActiveAdapters>.Instance);
         Sessions = new LiveSessionStore(
             Model,
-            rate => new AdaptiveVoiceActivityDetector(rate),
+            (rate, threshold) => new AdaptiveVoiceActivityDetector(rate, threshold),
             Archive,
             Microsoft.Extensions.Options.Options.Create(options),
             new LiveMetrics(_services.GetRequiredService<IMeterFactory>()),
             time,
             NullLogger<LiveSession>.Instance,
+            Adapters,
             memory is null ? null : new VocabularyStore(Folder, Microsoft.Extensions.Options.Options.Create(memory), time, NullLogger<VocabularyStore>.Instance));
     }
+
+    private readonly DatabaseChanges _changes;
+
+    public AdapterRegistry Registry { get; }
+
+    public ActiveAdapters Adapters { get; }
 
     public LiveOptions Options { get; }
 
@@ -56,10 +80,14 @@ internal sealed class LiveHarness : IAsyncDisposable
         TimeProvider? time = null,
         string? directory = null,
         DataOptions? data = null,
-        MemoryOptions? memory = null)
+        WatchRule? watch = null,
+        MemoryOptions? memory = null,
+        (RecognizerFactory Load, IAdapterSlots Slots)? engine = null)
     {
-        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data, memory);
+        var harness = new LiveHarness(recognizer, options ?? ShortPauses(), time ?? TimeProvider.System, directory, data, watch, memory, engine);
+        await harness._changes.StartAsync(Cancelled);
         await harness.Model.StartAsync(Cancelled);
+        await harness.Adapters.StartAsync(Cancelled);
         await harness.Sessions.StartAsync(Cancelled);
         if (recognizer is ToneRecognizer tones)
         {
@@ -150,6 +178,8 @@ internal sealed class LiveHarness : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Sessions.DisposeAsync();
+        await Adapters.DisposeAsync();
+        await _changes.DisposeAsync();
         await Model.StopAsync(CancellationToken.None);
         await Model.DisposeAsync();
         Folder.Dispose();

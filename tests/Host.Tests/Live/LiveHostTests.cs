@@ -65,6 +65,21 @@ public sealed class LiveHostTests
     }
 
     [Fact]
+    public async Task StartSession_WithAPromptThatHoldsSpecialTokens_IsRefusedWithTheReason()
+    {
+        var model = Fixtures.Path("micro");
+        RequireBuilt();
+        await using var host = await HostProcess.StartAsync("--model", model);
+        await using var client = await AsrPlatform.Host.Live.Client.LiveClient.ConnectAsync(new Uri(host.Url), TestContext.Current.CancellationToken);
+        var error = await Assert.ThrowsAsync<AsrPlatform.Abstractions.AsrException>(() =>
+            client.StartSessionAsync(new() { SessionId = "talk", Prompt = "names: <|endoftext|> Ada" }, TestContext.Current.CancellationToken));
+        Assert.Equal("The prompt has the special token <|endoftext|>: take it out.", error.Message);
+
+        // Nothing was begun: the same id is free.
+        Assert.Equal(0, (await client.StartSessionAsync(new() { SessionId = "talk", Prompt = "names: Ada" }, TestContext.Current.CancellationToken)).LastSequence);
+    }
+
+    [Fact]
     public async Task Serve_WhenStoppedInTheMiddle_FlushesTheSessionToItsViewers()
     {
         var model = Fixtures.Path("micro");

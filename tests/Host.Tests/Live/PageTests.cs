@@ -61,13 +61,14 @@ public sealed class PageTests
     public async Task Page_OnAPhone_PlaysASampleClipAndIsNeverWiderThanTheScreen()
     {
         var report = await RunAsync("sample");
-        Assert.Equal(["start", "running", "menu", "sessions", "system"], report["widths"]!.AsObject().Select(width => width.Key));
+        Assert.Equal(["start", "running", "menu", "sessions", "corrections", "learning", "system"], report["widths"]!.AsObject().Select(width => width.Key));
         Assert.All(report["widths"]!.AsObject(), width => Assert.Equal(360, (int)width.Value!));
 
         // The whole clip was heard: 8.68 s at 16 kHz.
         Assert.InRange((long)report["session"]!["acknowledgedSamples"]!, 138_000, 140_000);
         Assert.Equal("session ended", (string)report["shown"]!["connection"]!);
         Assert.Contains("ended", (string)report["listed"]!, StringComparison.Ordinal);
+        Assert.Contains("base model", (string)report["learning"]!, StringComparison.Ordinal);
         Assert.Contains("micro", (string)report["system"]!, StringComparison.Ordinal);
         Assert.Contains("whisper-torch", (string)report["system"]!, StringComparison.Ordinal);
     }
@@ -92,7 +93,7 @@ public sealed class PageTests
             var program = Path.Combine(Fixtures.RepositoryRoot, "artifacts", "app", "asr.dll");
             var key = (await LiveHostTests.RunAsync("dotnet", [program, "keys", "create", "--role", "admin", "--data-dir", data])).Trim();
             await using var host = await HostProcess.StartAsync("--model", model, "--data-dir", data);
-            var report = await RunAsync("keys", host.Url, "--key", key);
+            var report = await RunAgainstAsync("keys", host.Url, "--key", key);
             Assert.DoesNotContain("key", (string)report["address"]!, StringComparison.Ordinal);
             AssertEnded(report["reloaded"]!);
             Assert.NotEmpty(report["reloaded"]!["segments"]!.AsArray());
@@ -102,6 +103,43 @@ public sealed class PageTests
         {
             Directory.Delete(data, recursive: true);
         }
+    }
+
+    [Fact]
+    public async Task Page_ACaptionCorrectedByKeyboard_IsOneTextAndReadsExactlyAsTyped()
+    {
+        const string text = "The quick brown fox hops right over the lazy dog.";
+        var report = await RunAsync("correcting", "--text", text);
+        var heard = Strings(report["heard"]);
+        Assert.Single(heard);
+        Assert.Equal(heard[0], (string)report["text"]!);
+        Assert.Equal(heard[0], string.Join(' ', Strings(report["segments"])));
+        Assert.Equal(heard, Strings(report["left"]));
+        Assert.InRange((int)report["played"]!, 1, 10);
+
+        Assert.Equal([text], Strings(report["corrected"]));
+        Assert.Equal([text], Strings(report["seen"]));
+        Assert.Equal(text + "\n", (string)report["exported"]!);
+        Assert.Equal("", (string)report["shown"]!["message"]!);
+    }
+
+    [Fact]
+    public async Task Utterance_WhateverIsTyped_IsDividedAmongItsSegmentsWithNothingLost()
+    {
+        LiveHostTests.RequireBuilt();
+        var report = JsonNode.Parse(await LiveHostTests.RunNodeAsync(["tests/Browser/utterance.mjs"]))!;
+        Assert.Equal(0, (int)report["wrong"]!);
+        var cases = report["cases"]!.AsObject();
+        Assert.All(cases, one => Assert.True((bool)one.Value!["isExact"]!, one.Key));
+
+        // Words stay in the segment where they were heard; what was misheard takes its correction.
+        Assert.Equal(["the doctor gave", "her the drive", "in"], Strings(cases["unchanged"]!["texts"]));
+        Assert.Equal(["the doctor gave", "her dorvalin", "for the pain"], Strings(cases["replacedAcross"]!["texts"]));
+        Assert.Equal(["is there any velodrix", "left in the kitchen"], Strings(cases["insertedAtABorder"]!["texts"]));
+        Assert.Equal(["please bring the", "big velo drix", "to the office"], Strings(cases["insertedBesideAChange"]!["texts"]));
+        Assert.Equal(["Hello, world!", "How are you?"], Strings(cases["respelled"]!["texts"]));
+        Assert.Equal(["", "the answer is", "four"], Strings(cases["removed"]!["texts"]));
+        Assert.Equal(["今天天气", "很好"], Strings(cases["unspaced"]!["texts"]));
     }
 
     [Fact]
@@ -117,15 +155,15 @@ public sealed class PageTests
         }
     }
 
-    private static async Task<JsonNode> RunAsync(string scenario)
+    private static async Task<JsonNode> RunAsync(string scenario, params string[] options)
     {
         var model = Fixtures.Path("micro");
         LiveHostTests.RequireBuilt("/usr/bin/chromium", "artifacts/app/wwwroot/index.html");
         await using var host = await HostProcess.StartAsync("--model", model);
-        return await RunAsync(scenario, host.Url);
+        return await RunAgainstAsync(scenario, host.Url, options);
     }
 
-    private static async Task<JsonNode> RunAsync(string scenario, string url, params string[] options)
+    private static async Task<JsonNode> RunAgainstAsync(string scenario, string url, params string[] options)
     {
         var wav = Fixtures.Path("audio/fox.wav");
         var report = JsonNode.Parse(await LiveHostTests.RunNodeAsync(["tests/Browser/page.mjs", "--scenario", scenario, "--url", url, "--wav", wav, .. options]))!;

@@ -1,8 +1,11 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Streaming;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 using Microsoft.Extensions.Time.Testing;
 
 namespace AsrPlatform.Host.Tests.Live;
@@ -28,6 +31,18 @@ public sealed class RecognitionSchedulerTests
         ]);
         Assert.Equal(["a c d", "b", "e"], engine.Batches);
         Assert.Equal(["a", "b", "c", "d", "e"], decodings.Select(heard => heard!.Words[0].Text));
+    }
+
+    [Fact]
+    public async Task Streams_InBatches_AreCounted()
+    {
+        using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+        var meters = services.GetRequiredService<IMeterFactory>();
+        using var batches = new MetricCollector<int>(meters, ServingMetrics.MeterName, "serving.batch.size");
+        using var engine = new ScriptedEngine { MaximumBatch = 3 };
+        await using var scheduler = new RecognitionScheduler(() => engine, _ => engine, _time, new ServingMetrics(meters));
+        await WhileBusyAsync(engine, scheduler, () => [.. Enumerable.Range(0, 4).Select(stream => scheduler.DecodeAsync(new Ticket($"{stream}", stream), Cancelled))]);
+        Assert.Equal([1, 3, 1], batches.GetMeasurementSnapshot().Select(measurement => measurement.Value));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Net.WebSockets;
 using System.Reflection;
 using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions;
@@ -7,6 +8,7 @@ using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
 using AsrPlatform.Host.Security;
+using AsrPlatform.Host.Tests.Api;
 using AsrPlatform.Host.Tests.Live;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -22,7 +24,7 @@ public sealed class AccessTests
     [Fact]
     public async Task EveryEndpointAndHubMethod_SaysWhoMayUseIt()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         var endpoints = host.App.Services.GetServices<EndpointDataSource>().SelectMany(source => source.Endpoints)
             .Concat(((IEndpointRouteBuilder)host.App).DataSources.SelectMany(source => source.Endpoints))
             .Distinct()
@@ -43,7 +45,7 @@ public sealed class AccessTests
     [Fact]
     public async Task Http_WithoutAGoodKey_IsRefusedWithTheReason()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         Assert.Equal(HttpStatusCode.OK, (await host.SendAsync(HttpMethod.Get, "api/sessions")).StatusCode);
 
         // From the first key on one is needed; a running host sees it.
@@ -78,9 +80,49 @@ public sealed class AccessTests
     }
 
     [Fact]
+    public async Task Key_OfATenant_StartsSessionsOfThatTenantAlone()
+    {
+        await using var host = await TestHost.StartAsync();
+        var key = (await host.Keys.CreateAsync(Role.Speaker, "ward", lifetime: null, Cancelled, "clinic")).Secret;
+        await using var client = await host.ConnectAsync(key);
+        var id = (await client.StartSessionAsync(new StartSessionRequest { Speaker = "anna" }, Cancelled)).SessionId;
+        Assert.Equal(("clinic", "anna"), (host.Sessions.Get(id).Settings.Tenant, host.Sessions.Get(id).Settings.Speaker));
+        var error = await Assert.ThrowsAsync<AsrException>(() => client.StartSessionAsync(new StartSessionRequest { Tenant = "other" }, Cancelled));
+        Assert.Equal("the API key is another tenant's: leave the tenant out, or use a key of its own", error.Message);
+    }
+
+    [Fact]
+    public async Task Realtime_WithAKeyInTheSubprotocol_AsBrowsersSendIt_IsLetIn()
+    {
+        await using var host = await TestHost.StartAsync();
+        var key = await host.KeyAsync(Role.Speaker);
+        using var browser = new ClientWebSocket();
+        foreach (var protocol in new[] { "realtime", "openai-insecure-api-key." + key, "openai-beta.realtime-v1" })
+        {
+            browser.Options.AddSubProtocol(protocol);
+        }
+
+        await browser.ConnectAsync(Realtime(host), Cancelled);
+
+        // The key is not sent back.
+        Assert.Equal("realtime", browser.SubProtocol);
+        var first = new byte[64];
+        Assert.True((await browser.ReceiveAsync(first, Cancelled)).Count > 0);
+
+        using var wrong = new ClientWebSocket();
+        wrong.Options.CollectHttpResponseDetails = true;
+        wrong.Options.AddSubProtocol("realtime");
+        wrong.Options.AddSubProtocol("openai-insecure-api-key." + key + "x");
+        await Assert.ThrowsAsync<WebSocketException>(() => wrong.ConnectAsync(Realtime(host), Cancelled));
+        Assert.Equal(HttpStatusCode.Unauthorized, wrong.HttpStatusCode);
+
+        static Uri Realtime(TestHost host) => new UriBuilder(host.Url) { Scheme = "ws", Path = "/v1/realtime", Query = "intent=transcription" }.Uri;
+    }
+
+    [Fact]
     public async Task Health_WithoutAKey_TellsOfNothingElse()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         var key = await host.KeyAsync(Role.Viewer);
         Assert.Equal(["status"], (await host.Http.GetFromJsonAsync<JsonObject>("health/ready", Cancelled))!.Select(member => member.Key));
         Assert.Equal(["status"], (await host.Http.GetFromJsonAsync<JsonObject>("health/live", Cancelled))!.Select(member => member.Key));
@@ -96,10 +138,10 @@ public sealed class AccessTests
     public async Task Hub_ByRole_AllowsWhatTheRoleMay(string roleName)
     {
         Assert.True(RoleNames.TryParse(roleName, out var role));
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         await using var admin = await host.ConnectAsync(await host.KeyAsync(Role.Admin, "someone"));
         var spoken = (await admin.StartSessionAsync(new StartSessionRequest(), Cancelled)).SessionId;
-        await SecureHost.SendAudioAsync(admin, spoken, LiveHarness.Chunks(new SpokenAudio().Say(1, 2).Samples));
+        await TestHost.SendAudioAsync(admin, spoken, LiveHarness.Chunks(new SpokenAudio().Say(1, 2).Samples));
         await admin.EndSessionAsync(spoken, Cancelled);
 
         await using var client = await host.ConnectAsync(await host.KeyAsync(role));
@@ -113,11 +155,11 @@ public sealed class AccessTests
         await Try(role >= Role.Speaker, "StartSession needs the role speaker", async () =>
         {
             var id = (await client.StartSessionAsync(new StartSessionRequest(), Cancelled)).SessionId;
-            await SecureHost.SendAudioAsync(client, id, LiveHarness.Chunks(new SpokenAudio().Say(3).Samples));
+            await TestHost.SendAudioAsync(client, id, LiveHarness.Chunks(new SpokenAudio().Say(3).Samples));
             await client.EndSessionAsync(id, Cancelled);
         });
         await admin.StartSessionAsync(new StartSessionRequest { SessionId = "open" }, Cancelled);
-        await Try(role >= Role.Speaker, "StreamAudio needs the role speaker", () => SecureHost.SendAudioAsync(client, "open", LiveHarness.Chunks(new SpokenAudio().Say(4).Samples)));
+        await Try(role >= Role.Speaker, "StreamAudio needs the role speaker", () => TestHost.SendAudioAsync(client, "open", LiveHarness.Chunks(new SpokenAudio().Say(4).Samples)));
         await Try(role >= Role.Speaker, "EndSession needs the role speaker", () => client.EndSessionAsync(spoken, Cancelled));
         await Try(role >= Role.Corrector, "SubmitCorrection needs the role corrector", () =>
             client.SubmitCorrectionAsync(new Correction { Id = "c", SessionId = spoken, SegmentId = 1, Sequence = 1, Text = "one two" }, Cancelled));
@@ -138,7 +180,7 @@ public sealed class AccessTests
     [Fact]
     public async Task Hub_WithoutAKey_SaysThatOneIsNeeded()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         await host.KeyAsync(Role.Admin);
         Assert.EndsWith("give one in ASR_API_KEY", (await Assert.ThrowsAsync<AsrException>(() => host.ConnectAsync())).Message, StringComparison.Ordinal);
         Assert.EndsWith("is not good there", (await Assert.ThrowsAsync<AsrException>(() => host.ConnectAsync("asr_nonsense"))).Message, StringComparison.Ordinal);
@@ -147,7 +189,7 @@ public sealed class AccessTests
     [Fact]
     public async Task Hub_WhenItsKeyIsRevoked_IsCutOffAndOthersAreNot()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         var admin = await host.KeyAsync(Role.Admin);
         await using var speaker = await host.ConnectAsync(admin);
         var session = await speaker.StartSessionAsync(new StartSessionRequest(), Cancelled);
@@ -158,14 +200,14 @@ public sealed class AccessTests
         await host.Keys.RevokeAsync("guest", Cancelled);
         host.App.Services.GetRequiredService<OpenConnections>().Sweep();
         Assert.Equal("the connection to the host was lost", (await Assert.ThrowsAsync<AsrException>(() => watching)).Message);
-        await SecureHost.SendAudioAsync(speaker, session.SessionId, LiveHarness.Chunks(new SpokenAudio().Say(1).Samples));
+        await TestHost.SendAudioAsync(speaker, session.SessionId, LiveHarness.Chunks(new SpokenAudio().Say(1).Samples));
         Assert.Equal(1, (await speaker.EndSessionAsync(session.SessionId, Cancelled)).LastSequence);
     }
 
     [Fact]
     public async Task Host_WithDamagedKeys_LetsNobodyIn()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         var key = await host.KeyAsync(Role.Admin);
         host.Data.Write("keys.json", "nonsense");
         using var refused = await host.SendAsync(HttpMethod.Get, "api/sessions", key);
@@ -177,7 +219,7 @@ public sealed class AccessTests
     [Fact]
     public async Task Log_AtEveryLevel_HoldsNoKeyAndAtInformationNoWord()
     {
-        await using var host = await SecureHost.StartAsync(("Logging:LogLevel:Default", "Trace"), ("Logging:LogLevel:Microsoft", "Trace"), ("Logging:LogLevel:Microsoft.AspNetCore.SignalR", "Information"));
+        await using var host = await TestHost.StartAsync(("Logging:LogLevel:Default", "Trace"), ("Logging:LogLevel:Microsoft", "Trace"), ("Logging:LogLevel:Microsoft.AspNetCore.SignalR", "Information"));
         var key = await host.KeyAsync(Role.Admin);
         await host.SendAsync(HttpMethod.Get, "api/sessions", key);
         await host.SendAsync(HttpMethod.Get, "api/sessions?access_token=" + key);
@@ -185,7 +227,7 @@ public sealed class AccessTests
         await using (var client = await host.ConnectAsync(key))
         {
             var session = await client.StartSessionAsync(new StartSessionRequest(), Cancelled);
-            await SecureHost.SendAudioAsync(client, session.SessionId, LiveHarness.Chunks(new SpokenAudio().Say(41, 42, 43).Samples));
+            await TestHost.SendAudioAsync(client, session.SessionId, LiveHarness.Chunks(new SpokenAudio().Say(41, 42, 43).Samples));
             await client.EndSessionAsync(session.SessionId, Cancelled);
             await client.SubmitCorrectionAsync(new Correction { Id = "c", SessionId = session.SessionId, SegmentId = 1, Sequence = 1, Text = "w44" }, Cancelled);
         }

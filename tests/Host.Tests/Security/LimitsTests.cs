@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Security;
+using AsrPlatform.Host.Tests.Api;
 using AsrPlatform.Host.Tests.Live;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -19,7 +20,7 @@ public sealed class LimitsTests
     [Fact]
     public async Task Requests_BeyondTheRate_AreRefusedPerKeyAndHealthIsNot()
     {
-        await using var host = await SecureHost.StartAsync(("Limits:RequestsPerMinute", "3"));
+        await using var host = await TestHost.StartAsync(("Limits:RequestsPerMinute", "3"));
         var key = await host.KeyAsync(Role.Viewer, "a");
         var other = await host.KeyAsync(Role.Viewer, "b");
         for (var i = 0; i < 3; i++)
@@ -51,7 +52,7 @@ public sealed class LimitsTests
     [Fact]
     public async Task Sessions_BeyondACallersShare_AreRefusedUntilOneEnds()
     {
-        await using var host = await SecureHost.StartAsync(("Limits:SessionsPerCaller", "2"));
+        await using var host = await TestHost.StartAsync(("Limits:SessionsPerCaller", "2"));
         await using var client = await host.ConnectAsync(await host.KeyAsync(Role.Speaker, "a"));
         await using var other = await host.ConnectAsync(await host.KeyAsync(Role.Speaker, "b"));
         var first = await client.StartSessionAsync(new StartSessionRequest(), Cancelled);
@@ -70,7 +71,7 @@ public sealed class LimitsTests
     [Fact]
     public async Task Sessions_ThatCannotStart_TakeNoShare()
     {
-        await using var host = await SecureHost.StartAsync(("Limits:SessionsPerCaller", "1"), ("Live:MaximumSessions", "2"));
+        await using var host = await TestHost.StartAsync(("Limits:SessionsPerCaller", "1"), ("Live:MaximumSessions", "2"));
         await using var client = await host.ConnectAsync();
         for (var i = 0; i < 3; i++)
         {
@@ -86,28 +87,28 @@ public sealed class LimitsTests
     {
         // Ten seconds' worth at once: ten chunks of 16 KiB.
         var time = new FakeTimeProvider();
-        await using var host = await SecureHost.StartAsync(time, ("Limits:AudioBytesPerSecond", "16384"));
+        await using var host = await TestHost.StartAsync(time, ("Limits:AudioBytesPerSecond", "16384"));
         await using var client = await host.ConnectAsync();
         var session = (await client.StartSessionAsync(new StartSessionRequest(), Cancelled)).SessionId;
         var chunk = Convert.ToBase64String(new byte[16384]);
-        var error = await Assert.ThrowsAsync<AsrException>(() => SecureHost.SendAudioAsync(client, session, Enumerable.Repeat(chunk, 12)));
+        var error = await Assert.ThrowsAsync<AsrException>(() => TestHost.SendAudioAsync(client, session, Enumerable.Repeat(chunk, 12)));
         Assert.Equal("this connection sends more than 16384 bytes of audio a second, the most that Limits:AudioBytesPerSecond allows: send more slowly", error.Message);
         var acknowledged = host.Sessions.Get(session).Position.AcknowledgedSamples;
         Assert.InRange(acknowledged, 8192, 10 * 8192);
 
         time.Advance(TimeSpan.FromSeconds(3));
-        await SecureHost.SendAudioAsync(client, session, [chunk], acknowledged);
+        await TestHost.SendAudioAsync(client, session, [chunk], acknowledged);
         Assert.Equal(acknowledged + 8192, host.Sessions.Get(session).Position.AcknowledgedSamples);
     }
 
     [Fact]
     public async Task Audio_BeyondASessionsDuration_IsRefusedAndWhatWasSaidIsCommitted()
     {
-        await using var host = await SecureHost.StartAsync(("Limits:SessionDuration", "00:01:00"));
+        await using var host = await TestHost.StartAsync(("Limits:SessionDuration", "00:01:00"));
         await using var client = await host.ConnectAsync();
         var session = (await client.StartSessionAsync(new StartSessionRequest(), Cancelled)).SessionId;
         var audio = new SpokenAudio().Say(1, 2).Silence(61).Say(3);
-        var error = await Assert.ThrowsAsync<AsrException>(() => SecureHost.SendAudioAsync(client, session, LiveHarness.Chunks(audio.Samples)));
+        var error = await Assert.ThrowsAsync<AsrException>(() => TestHost.SendAudioAsync(client, session, LiveHarness.Chunks(audio.Samples)));
         Assert.Equal($"session '{session}' has 00:01:00 of audio, the most that Limits:SessionDuration allows: end it and start another one", error.Message);
         await client.EndSessionAsync(session, Cancelled);
         Assert.Equal(["w1 w2"], host.Sessions.Captions(session)!.Value.Captions.Select(caption => caption.Text));
@@ -118,7 +119,7 @@ public sealed class LimitsTests
     [InlineData(true)]
     public async Task Upload_ThatIsTooLarge_IsRefusedWithTheLimit(bool isChunked)
     {
-        await using var host = await SecureHost.StartAsync(("Limits:BodyBytes", "2048"));
+        await using var host = await TestHost.StartAsync(("Limits:BodyBytes", "2048"));
         host.App.MapPost("/api/test-upload", async (HttpRequest request) =>
         {
             await request.Body.CopyToAsync(Stream.Null, Cancelled);
@@ -142,7 +143,7 @@ public sealed class LimitsTests
     [Fact]
     public async Task Viewers_BeyondTheMost_AreRefused()
     {
-        await using var host = await SecureHost.StartAsync(("Live:MaximumViewers", "1"));
+        await using var host = await TestHost.StartAsync(("Live:MaximumViewers", "1"));
         await using var client = await host.ConnectAsync();
         var session = (await client.StartSessionAsync(new StartSessionRequest(), Cancelled)).SessionId;
         await using var first = client.WatchCaptionsAsync(session, 0, Cancelled).GetAsyncEnumerator(Cancelled);

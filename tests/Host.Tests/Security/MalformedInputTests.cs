@@ -3,6 +3,7 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
+using AsrPlatform.Host.Tests.Api;
 using AsrPlatform.Host.Tests.Live;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
@@ -152,20 +153,20 @@ public sealed class MalformedInputTests
     [Fact]
     public async Task SilenceForAnHour_CostsNoDecodingAndTheNextWordIsHeard()
     {
-        await using var host = await SecureHost.StartAsync(("Limits:AudioBytesPerSecond", "1073741824"));
+        await using var host = await TestHost.StartAsync(("Limits:AudioBytesPerSecond", "1073741824"));
         await using var client = await host.ConnectAsync();
         await client.StartSessionAsync(new StartSessionRequest { SessionId = "night", SampleRateHz = 16000 }, Cancelled);
-        await SecureHost.SendAudioAsync(client, "night", LiveHarness.Chunks(new SpokenAudio().Say(1, 2).Silence(2).Samples));
+        await TestHost.SendAudioAsync(client, "night", LiveHarness.Chunks(new SpokenAudio().Say(1, 2).Silence(2).Samples));
         await LiveHarness.EventuallyAsync(() => host.Sessions.Captions("night")!.Value.Captions is [{ State: CaptionState.Committed }], "the first caption");
         var decoded = host.Recognizer.Calls.Count;
         var at = host.Sessions.Get("night").Position.AcknowledgedSamples;
         var silence = Convert.ToBase64String(new byte[LiveSession.MaximumChunkBytes]);
-        await SecureHost.SendAudioAsync(client, "night", Enumerable.Repeat(silence, 3600 * 2 * SpokenAudio.SampleRateHz / LiveSession.MaximumChunkBytes), at);
+        await TestHost.SendAudioAsync(client, "night", Enumerable.Repeat(silence, 3600 * 2 * SpokenAudio.SampleRateHz / LiveSession.MaximumChunkBytes), at);
         Assert.Equal(decoded, host.Recognizer.Calls.Count);
         at = host.Sessions.Get("night").Position.AcknowledgedSamples;
         Assert.InRange(at, 3599L * SpokenAudio.SampleRateHz, 3610L * SpokenAudio.SampleRateHz);
 
-        await SecureHost.SendAudioAsync(client, "night", LiveHarness.Chunks(new SpokenAudio().Silence(0.5).Say(3).Samples), at);
+        await TestHost.SendAudioAsync(client, "night", LiveHarness.Chunks(new SpokenAudio().Silence(0.5).Say(3).Samples), at);
         await client.EndSessionAsync("night", Cancelled);
         var captions = host.Sessions.Captions("night")!.Value.Captions;
         Assert.Equal(["w1 w2", "w3"], captions.Select(caption => caption.Text));
@@ -176,10 +177,10 @@ public sealed class MalformedInputTests
     public async Task NoAudioForAnHour_EndsTheSessionWithWhatWasSaid()
     {
         var time = new FakeTimeProvider();
-        await using var host = await SecureHost.StartAsync(time);
+        await using var host = await TestHost.StartAsync(time);
         await using var client = await host.ConnectAsync();
         await client.StartSessionAsync(new StartSessionRequest { SessionId = "left" }, Cancelled);
-        await SecureHost.SendAudioAsync(client, "left", LiveHarness.Chunks(new SpokenAudio().Say(1, 2).Samples));
+        await TestHost.SendAudioAsync(client, "left", LiveHarness.Chunks(new SpokenAudio().Say(1, 2).Samples));
         time.Advance(TimeSpan.FromMinutes(4));
         host.Sessions.Sweep();
         Assert.Equal(SessionState.Active, host.Sessions.Get("left").State);
@@ -187,7 +188,7 @@ public sealed class MalformedInputTests
         host.Sessions.Sweep();
         await LiveHarness.EventuallyAsync(() => host.Sessions.Find("left") is null, "the end");
         Assert.Equal(["w1 w2"], host.Sessions.Captions("left")!.Value.Captions.Select(caption => caption.Text));
-        Assert.Contains("has ended", (await Assert.ThrowsAsync<AsrException>(() => SecureHost.SendAudioAsync(client, "left", ["AAAAAA=="]))).Message, StringComparison.Ordinal);
+        Assert.Contains("has ended", (await Assert.ThrowsAsync<AsrException>(() => TestHost.SendAudioAsync(client, "left", ["AAAAAA=="]))).Message, StringComparison.Ordinal);
     }
 
     /// <summary>The completion of a call; what comes before it is skipped.</summary>
@@ -212,28 +213,28 @@ public sealed class MalformedInputTests
         private readonly SpokenAudio _audio = new SpokenAudio().Say(1, 2, 3).Silence(1).Say(4, 5).Silence(1);
         private readonly int _half;
 
-        private Beside(SecureHost host, LiveClient client)
+        private Beside(TestHost host, LiveClient client)
         {
             Host = host;
             _client = client;
             _half = _audio.Length / 3;
         }
 
-        public SecureHost Host { get; }
+        public TestHost Host { get; }
 
         public static async Task<Beside> StartAsync()
         {
-            var host = await SecureHost.StartAsync();
+            var host = await TestHost.StartAsync();
             var beside = new Beside(host, await host.ConnectAsync());
             await beside._client.StartSessionAsync(new StartSessionRequest { SessionId = Id }, Cancelled);
-            await SecureHost.SendAudioAsync(beside._client, Id, LiveHarness.Chunks(beside._audio.Samples.AsSpan(0, beside._half)));
+            await TestHost.SendAudioAsync(beside._client, Id, LiveHarness.Chunks(beside._audio.Samples.AsSpan(0, beside._half)));
             return beside;
         }
 
         /// <summary>Sends the rest, and has every word and no defect.</summary>
         public async Task AssertUnharmedAsync()
         {
-            await SecureHost.SendAudioAsync(_client, Id, LiveHarness.Chunks(_audio.Samples.AsSpan(_half)), _half);
+            await TestHost.SendAudioAsync(_client, Id, LiveHarness.Chunks(_audio.Samples.AsSpan(_half)), _half);
             var end = await _client.EndSessionAsync(Id, Cancelled);
             Assert.Equal(_audio.Length, end.AcknowledgedSamples);
             Assert.Equal(["w1 w2 w3", "w4 w5"], Host.Sessions.Captions(Id)!.Value.Captions.Select(caption => caption.Text));

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using AsrPlatform.Host.Security;
+using AsrPlatform.Host.Tests.Api;
 
 namespace AsrPlatform.Host.Tests.Security;
 
@@ -16,7 +17,7 @@ public sealed class OriginTests
     [InlineData("https://allowed.example", HttpStatusCode.OK)]
     public async Task Api_AskedByAPageOfAnotherOrigin_AnswersOnlyAllowedOnes(string origin, HttpStatusCode expected)
     {
-        await using var host = await SecureHost.StartAsync(("Security:AllowedOrigins:0", "https://allowed.example"));
+        await using var host = await TestHost.StartAsync(("Security:AllowedOrigins:0", "https://allowed.example"));
         using var answer = await host.SendAsync(HttpMethod.Get, "v1/models", null, ("Origin", origin));
         Assert.Equal(expected, answer.StatusCode);
         Assert.Equal(expected == HttpStatusCode.OK ? [origin] : [], answer.Headers.TryGetValues("Access-Control-Allow-Origin", out var allowed) ? allowed : []);
@@ -28,7 +29,7 @@ public sealed class OriginTests
     [Fact]
     public async Task Api_AskedByTheHostsOwnPage_Answers()
     {
-        await using var host = await SecureHost.StartAsync();
+        await using var host = await TestHost.StartAsync();
         using var answer = await host.SendAsync(HttpMethod.Get, "api/sessions", null, ("Origin", host.Url.GetLeftPart(UriPartial.Authority)));
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
@@ -43,7 +44,7 @@ public sealed class OriginTests
     [InlineData("Host", "[::1]:5080", null)]
     public async Task HostWithoutKeys_ReachedByAnotherNameOrThroughAProxy_DoesNotAnswer(string header, string value, string? code)
     {
-        await using var host = await SecureHost.StartAsync(("Security:AllowedHosts:0", "allowed.example"));
+        await using var host = await TestHost.StartAsync(("Security:AllowedHosts:0", "allowed.example"));
         using var answer = await host.SendAsync(HttpMethod.Get, "api/sessions", null, (header, value));
         Assert.Equal(code is null ? HttpStatusCode.OK : HttpStatusCode.Forbidden, answer.StatusCode);
         if (code is not null)
@@ -63,7 +64,7 @@ public sealed class OriginTests
     [InlineData("overlay/some", "frame-ancestors 'self' https://stage.example")]
     public async Task EveryAnswer_TellsTheBrowserWhatItMayDo(string path, string policy)
     {
-        await using var host = await SecureHost.StartAsync(("Security:EmbedOrigins:0", "https://stage.example"));
+        await using var host = await TestHost.StartAsync(("Security:EmbedOrigins:0", "https://stage.example"));
         using var answer = await host.SendAsync(HttpMethod.Get, path);
         Assert.Equal("nosniff", Header("X-Content-Type-Options"));
         Assert.Equal("no-referrer", Header("Referrer-Policy"));

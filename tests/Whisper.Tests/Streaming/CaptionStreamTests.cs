@@ -31,7 +31,7 @@ public sealed class CaptionStreamTests
     [InlineData(3.0, 2)]
     public void AlignAtt_AttentionThatJumpsFarBack_CommitsNothingFromThere(double first, int settled)
     {
-        var policy = new AlignAttPolicy();
+        var policy = new AlignAttPolicy(0.5);
         var heard = Heard(10, ("a", 5, 6, first), ("b", 6, 7, 1.5));
         Assert.Equal(settled, policy.Settle(heard.Words, heard, 10, isFinal: false));
     }
@@ -39,7 +39,7 @@ public sealed class CaptionStreamTests
     [Fact]
     public void AlignAtt_AWordThatRepeats_IsNotCommittedBeforeTheEnd()
     {
-        var policy = new AlignAttPolicy();
+        var policy = new AlignAttPolicy(0.5);
         var heard = Heard(10, ("a", 1, 2, 2), ("b", 2, 3, 3));
         heard = heard with { Words = [heard.Words[0], heard.Words[1] with { Repeats = true }] };
         Assert.Equal(1, policy.Settle(heard.Words, heard, 10, isFinal: false));
@@ -74,7 +74,7 @@ public sealed class CaptionStreamTests
     [Fact]
     public void Preview_OfAnyPolicy_CommitsNothing()
     {
-        foreach (var policy in new IStreamingPolicy[] { new AlignAttPolicy(), new LocalAgreementPolicy(), new UtterancePolicy() })
+        foreach (var policy in new IStreamingPolicy[] { new AlignAttPolicy(0.5), new LocalAgreementPolicy(), new UtterancePolicy() })
         {
             var stream = new CaptionStream(policy);
             for (var i = 0; i < 3; i++)
@@ -99,7 +99,7 @@ public sealed class CaptionStreamTests
     [Fact]
     public void Step_WhoseWordsStartInsideACommittedOne_KeepsTimeInOrder()
     {
-        var stream = new CaptionStream(new AlignAttPolicy());
+        var stream = new CaptionStream(new AlignAttPolicy(0.5));
         stream.Step(Heard(9, ("the", 0, 1, 1)), 0, isFinal: false);
         var (committed, _) = stream.Step(Heard(9, ("fox", 0.8, 0.9, 2), ("jumps", 0.9, 1.5, 2)), 0, isFinal: false);
         Assert.Equal([(1.0, 1.0), (1.0, 1.5)], committed.Select(word => (word.Start, word.End)));
@@ -108,7 +108,7 @@ public sealed class CaptionStreamTests
     [Fact]
     public void FindCut_OfALongWindow_IsBehindACommittedWordAtTheLongestPause()
     {
-        var stream = new CaptionStream(new AlignAttPolicy());
+        var stream = new CaptionStream(new AlignAttPolicy(0.5));
         Assert.Null(stream.FindCut(0, 12));
         stream.Step(Heard(12, ("a", 0, 1, 1), ("b", 2, 5, 5), ("c", 5.6, 7, 7), ("d", 7.1, 8, 8), ("e", 9, 11, 11)), 0, isFinal: false);
         Assert.Equal(8.5, stream.FindCut(0, 12));
@@ -121,7 +121,7 @@ public sealed class CaptionStreamTests
     [Fact]
     public void Previous_OfAStreamWithoutEnd_StaysBounded()
     {
-        var stream = new CaptionStream(new AlignAttPolicy());
+        var stream = new CaptionStream(new AlignAttPolicy(0.5));
         for (var i = 0; i < 1000; i++)
         {
             stream.Step(Heard(2, ("word", 0, 1, 1)), 2 * i, isFinal: true);
@@ -135,7 +135,7 @@ public sealed class CaptionStreamTests
     [Fact]
     public void Language_OnceSomethingIsCommitted_StaysUntilTheUtteranceEnds()
     {
-        var stream = new CaptionStream(new AlignAttPolicy());
+        var stream = new CaptionStream(new AlignAttPolicy(0.5));
         stream.Step(Heard(2) with { Language = "de" }, 0, isFinal: false);
         Assert.Null(stream.Language);
         stream.Step(Heard(2, ("the", 0, 1, 1)) with { Language = "en" }, 0, isFinal: false);

@@ -93,6 +93,8 @@ public sealed class TrainingArgumentsTests
         ("report-to", "tensorboard", []),
         ("load-best-model-at-end", "true", ["eval-strategy=steps", "metric-for-best-model=loss"]),
         ("metric-for-best-model", "loss", []),
+        ("early-stopping-patience", "2", ["load-best-model-at-end=true", "eval-strategy=steps"]),
+        ("early-stopping-threshold", "0.5", ["load-best-model-at-end=true", "eval-strategy=steps", "early-stopping-patience=2"]),
         ("greater-is-better", "true", ["metric-for-best-model=loss"]),
         ("lr-scheduler-type", "cosine", []),
         ("lr-scheduler-kwargs", "{\"num_cycles\":\"2\"}", ["lr-scheduler-type=cosine"]),
@@ -118,6 +120,7 @@ public sealed class TrainingArgumentsTests
         ("frequency-warp", "0.15", []),
         ("ctc-weight", "0.3", []),
         ("ctc-units", "tokens", ["ctc-weight=0.3"]),
+        ("kl-weight", "1.5", []),
         ("encoder-context", "dynamic", []),
     ];
 
@@ -144,6 +147,8 @@ public sealed class TrainingArgumentsTests
     [InlineData("learning-rate", "NaN", "a number from 0")]
     [InlineData("learning-rate", "1e-5,2", "a number from 0")]
     [InlineData("adam-beta2", "1", "a number from 0 to below 1")]
+    [InlineData("kl-weight", "-1", "a number from 0")]
+    [InlineData("early-stopping-patience", "0", "a whole number from 1")]
     [InlineData("warmup-steps", "1.5", "a whole number of steps, or a share of all steps below 1")]
     [InlineData("save-steps", "0", "a whole number of steps, or a share of all steps below 1")]
     [InlineData("max-steps", "0", "a whole number from 1, or -1")]
@@ -177,6 +182,9 @@ public sealed class TrainingArgumentsTests
     [InlineData("without the cross-entropy", "ctc-weight=1", "label-smoothing-factor=0.1")]
     [InlineData("needs --apply-spec-augment", "apply-spec-augment=false", "mask-time-prob=0.1")]
     [InlineData("needs evaluations", "save-strategy=best")]
+    [InlineData("needs --load-best-model-at-end", "early-stopping-patience=2", "eval-strategy=steps")]
+    [InlineData("needs evaluations", "early-stopping-patience=2", "load-best-model-at-end=true", "save-strategy=best")]
+    [InlineData("needs --early-stopping-patience", "early-stopping-threshold=0.1")]
     [InlineData("is given twice", "learning-rate=1", "learning_rate=2")]
     [InlineData("min_lr or min_lr_rate", "lr-scheduler-type=cosine_with_min_lr")]
     [InlineData("num_decay_steps", "lr-scheduler-type=warmup_stable_decay")]

@@ -19,6 +19,7 @@ internal sealed class TestDataset(IReadOnlyList<TrainingSample> samples) : ITrai
         Text = samples[index].Text,
         Frames = samples[index].Features.ValidFrames,
         Language = samples[index].Language,
+        IsReplay = samples[index].IsReplay,
     };
 
     public TrainingSample Load(int index) => samples[index];

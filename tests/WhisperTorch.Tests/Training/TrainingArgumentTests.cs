@@ -124,6 +124,37 @@ public sealed class TrainingArgumentTests
     }
 
     [Fact]
+    public void EarlyStoppingPatience_WithLossesThatOnlyRise_EndsTheRunWithTheBestWeights()
+    {
+        using var output = new TemporaryFolder();
+        var request = Request(
+            output,
+            ("max-steps", "9"),
+            ("learning-rate", "0.01"),
+            ("lr-scheduler-type", "constant"),
+            ("eval-strategy", "steps"),
+            ("eval-steps", "1"),
+            ("save-strategy", "steps"),
+            ("save-steps", "1"),
+            ("load-best-model-at-end", "true"),
+            ("early-stopping-patience", "2")) with
+        {
+            Evaluation = new TestDataset([.. Enumerable.Range(0, 3).Select(index => Sample(index) with { Labels = [TrainerFixture.StartToken, 3, 5, 7, 9, 11] })]),
+        };
+        var messages = new List<string?>();
+        var outcome = TrainerRuns.Train(request, progress => messages.Add(progress.Event == TrainingEvent.Warning ? progress.Message : null));
+        Assert.Equal((true, 3, 9, output.File("checkpoint-1")), (outcome.Completed, outcome.Step, outcome.MaxSteps, outcome.BestCheckpoint));
+        Assert.Contains("Stopped early at step 3", Assert.Single(messages, message => message is not null));
+        Assert.Equal(File.ReadAllBytes(output.File("checkpoint-1/model.safetensors")), File.ReadAllBytes(output.File("model.safetensors")));
+        Assert.Equal(new EarlyStoppingState(2, 0, 2), TrainerState.Load(output.File("checkpoint-3")).EarlyStopping);
+
+        // What has stopped stays stopped; with more patience it goes on from where it was.
+        Assert.Equal(3, TrainerRuns.Train(request with { Arguments = new Dictionary<string, string>(request.Arguments) { ["resume-from-checkpoint"] = "true" } }).Step);
+        var patient = new Dictionary<string, string>(request.Arguments) { ["resume-from-checkpoint"] = "true", ["early-stopping-patience"] = "3" };
+        Assert.Equal(4, TrainerRuns.Train(request with { Arguments = patient }).Step);
+    }
+
+    [Fact]
     public void PerDeviceEvalBatchSize_WeightsTheLossByBatches()
     {
         // Hugging Face's trainer takes the mean of batch means, weighted by examples: other batches, another loss.

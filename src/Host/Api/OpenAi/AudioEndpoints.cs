@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 namespace AsrPlatform.Host.Api.OpenAi;
 
 /// <summary><c>POST /v1/audio/transcriptions</c> and <c>/v1/audio/translations</c>.</summary>
-internal sealed class AudioEndpoints(ModelHost model, FileTranscriber files, IOptions<OpenAiOptions> options, ILogger<AudioEndpoints> logger)
+internal sealed class AudioEndpoints(ModelHost model, ISessionAdapters adapters, FileTranscriber files, IOptions<OpenAiOptions> options, ILogger<AudioEndpoints> logger)
 {
     /// <summary>Answers a request.</summary>
     public async Task HandleAsync(HttpContext context, TranscriptionTask task)
@@ -49,7 +49,8 @@ internal sealed class AudioEndpoints(ModelHost model, FileTranscriber files, IOp
             throw OpenAiException.Invalid($"The model {info.Name} does not know the language '{language}'.", "language", "unsupported_language");
         }
 
-        request = request with { Decoding = request.Decoding with { Adapter = adapter } };
+        using var chosen = await ChooseAsync(request.Adapter, cancelled);
+        request = request with { Decoding = request.Decoding with { Adapter = chosen is null ? adapter : chosen.Current } };
 
         // Whether the decoder can read it shows when it has started, which takes a moment.
         using var audio = await Task.Run(upload.OpenAudio, cancelled);
@@ -68,6 +69,19 @@ internal sealed class AudioEndpoints(ModelHost model, FileTranscriber files, IOp
         catch (AsrException error)
         {
             throw OpenAiException.Invalid(upload.Clean(error.Message));
+        }
+    }
+
+    /// <summary>Has an adapter ready until it is disposed; null where none is asked for.</summary>
+    private async Task<SessionAdapter?> ChooseAsync(string? adapter, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return adapter is null ? null : await adapters.OpenAsync(adapter, tenant: null, speaker: null, cancellationToken);
+        }
+        catch (AsrException error)
+        {
+            throw OpenAiException.Invalid(error.Message, "adapter");
         }
     }
 

@@ -20,7 +20,7 @@ internal enum AudioResponseFormat
 /// <summary>Cutting the audio at pauses: silence is not decoded. OpenAI's defaults.</summary>
 /// <param name="PrefixPadding">Audio kept before each stretch of speech.</param>
 /// <param name="SilenceDuration">Silence that ends a stretch.</param>
-internal sealed record ChunkingStrategy(TimeSpan PrefixPadding, TimeSpan SilenceDuration);
+internal sealed record ChunkingStrategy(TimeSpan PrefixPadding, TimeSpan SilenceDuration, double Threshold = 0.5);
 
 /// <summary>What the fields of an audio request ask for.</summary>
 internal sealed record AudioRequest
@@ -28,6 +28,9 @@ internal sealed record AudioRequest
     private const int LongestPause = 10_000;
 
     public string? Model { get; private init; }
+
+    /// <summary>Not OpenAI's: an adapter's id, also of one that is not active, <c>active</c> or <c>none</c>; null: what the model says.</summary>
+    public string? Adapter { get; private init; }
 
     public AudioResponseFormat Format { get; private init; }
 
@@ -85,6 +88,7 @@ internal sealed record AudioRequest
         return new AudioRequest
         {
             Model = upload.Field("model"),
+            Adapter = upload.Field("adapter"),
             Format = format,
             Stream = stream,
             Words = words,
@@ -179,11 +183,10 @@ internal sealed record AudioRequest
             throw Unusable();
         }
 
-        // The host's detector finds its threshold by itself.
-        Number("threshold", 0.5, 1);
         return new ChunkingStrategy(
             TimeSpan.FromMilliseconds(Number("prefix_padding_ms", 300, LongestPause)),
-            TimeSpan.FromMilliseconds(Number("silence_duration_ms", 200, LongestPause)));
+            TimeSpan.FromMilliseconds(Number("silence_duration_ms", 200, LongestPause)),
+            Number("threshold", 0.5, 1));
 
         double Number(string name, double otherwise, double maximum) => !members.TryGetValue(name, out var text)
             ? otherwise

@@ -9,7 +9,24 @@ export interface Readiness {
   adapter?: string;
   languages?: string[];
   sampleRateHz?: number;
+  /** What the caller may do. */
+  role?: Role;
   detail?: string;
+}
+
+const ROLES = ["viewer", "speaker", "corrector", "admin"] as const;
+export type Role = (typeof ROLES)[number];
+
+let role: Role = "admin";
+
+/** Takes note of what /health/ready says of the caller. */
+export function noteRole(given: Role | undefined): void {
+  role = given ?? role;
+}
+
+/** Whether the caller has at least this role; the host decides all the same. */
+export function may(needed: Role): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }
 
 export interface PluginStatus {
@@ -88,22 +105,36 @@ export function askForKey(): Promise<void> {
   return asking;
 }
 
+export interface Call {
+  /** Default: GET. */
+  method?: string;
+  headers?: Record<string, string>;
+  /** A form, or what is sent as JSON. */
+  body?: FormData | object;
+}
+
 /** Calls the host, with the key where there is one. */
-export async function call(path: string, method = "GET"): Promise<Response> {
+export async function call(path: string, { method = "GET", headers = {}, body }: Call = {}): Promise<Response> {
+  const isForm = body instanceof FormData;
+  const sent = { ...headers, ...(body && !isForm ? { "Content-Type": "application/json" } : {}) };
   for (;;) {
     const used = key();
-    const answer = await fetch(path, { method, headers: used ? { Authorization: `Bearer ${used}` } : {} });
+    const answer = await fetch(path, {
+      method,
+      headers: { ...sent, ...(used ? { Authorization: `Bearer ${used}` } : {}) },
+      ...(body ? { body: isForm ? body : JSON.stringify(body) } : {}),
+    });
     if (answer.status !== 401) return answer;
     if (key() === used) await askForKey();
   }
 }
 
 /** Calls the host and expects success. */
-export async function succeed(path: string, method = "GET"): Promise<Response> {
-  const answer = await call(path, method);
+export async function succeed(path: string, options: Call = {}): Promise<Response> {
+  const answer = await call(path, options);
   if (answer.ok) return answer;
-  const problem = (await answer.json().catch(() => ({}))) as { detail?: string; title?: string };
-  throw new ApiError(answer.status, problem.detail ?? problem.title ?? `the host answered ${answer.status} to ${path}`);
+  const problem = (await answer.json().catch(() => ({}))) as { detail?: string; title?: string; error?: { message?: string } };
+  throw new ApiError(answer.status, problem.detail ?? problem.error?.message ?? problem.title ?? `the host answered ${answer.status} to ${path}`);
 }
 
 export async function getJson<T>(path: string): Promise<T> {

@@ -50,3 +50,17 @@ export function clock(seconds: number): string {
 export function wait(milliseconds: number): Promise<void> {
   return new Promise((resolve) => window.setTimeout(resolve, milliseconds));
 }
+
+/** Asks the user in a dialog of index.html before something that cannot be undone, or that changes everybody's captions. */
+export async function confirmed(title: string, what: string, action: string, isDangerous = false): Promise<boolean> {
+  const dialog = element<HTMLDialogElement>("confirm-dialog");
+  const button = element<HTMLButtonElement>("confirm-do");
+  element("confirm-title").textContent = title;
+  element("confirm-what").textContent = what;
+  button.textContent = action;
+  button.className = isDangerous ? "danger" : "primary";
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  return dialog.returnValue === "do";
+}

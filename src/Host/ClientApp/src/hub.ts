@@ -70,6 +70,11 @@ export class Hub {
     });
   }
 
+  /** Handles an event of the hub, on this connection and those that replace it. */
+  on<T>(event: string, handle: (what: T) => void): void {
+    this.connection.on(event, handle);
+  }
+
   async close(): Promise<void> {
     this.stopped = true;
     this.reject(new Error("the connection was closed"));

@@ -1,15 +1,21 @@
 import "./style.css";
-import { explain, EXPORT_FORMATS, getJson, key, saveCaptions, type SessionDescription, sessionPath, succeed, takeKeyFromAddress, ApiError } from "./api";
+import { explain, EXPORT_FORMATS, getJson, key, may, noteRole, saveCaptions, type SessionDescription, sessionPath, succeed, takeKeyFromAddress, ApiError } from "./api";
 import { CaptionsView } from "./captions";
+import { CorrectionsView } from "./corrections";
 import { button, clock, element, onClick } from "./dom";
-import { editSegment } from "./editor";
+import { Editor } from "./editor";
+import { listen } from "./events";
+import { LearningView } from "./learning";
+import { Lesson } from "./lesson";
+import { stopPlaying } from "./player";
 import { bindPreferences, remembered } from "./preferences";
-import type { CaptionUpdate, StartSessionRequest } from "./protocol";
-import { SAMPLES } from "./samples";
+import type { AdapterPromoted, CaptionUpdate, StartSessionRequest } from "./protocol";
+import { LESSON, SAMPLES } from "./samples";
 import { Scroller } from "./scroller";
 import { type LinkState, LiveSession } from "./session";
 import { SessionsView } from "./sessions";
 import { ClipSource, loudness, microphoneRefusal, microphones, MicrophoneSource, SAMPLE_RATE_HZ, type Source } from "./sources";
+import { Suggestions } from "./suggestions";
 import { askReadiness, isDemo, showSystem } from "./system";
 
 /** The session that this tab speaks in: a reload finds it again. */
@@ -38,16 +44,29 @@ const view = new CaptionsView(lines, {
   hasTimes: true,
   showsTentative: true,
   keepParagraphs: 0,
-  onEdit: (update, span) => editSegment(update, span, submitCorrection),
+  onEdit: (utterance, at) => (may("corrector") ? editor.open(utterance, at) : toast("Your key may watch, not correct")),
   onChange: () => {
     element("empty").hidden = !view.isEmpty;
     scroller.changed();
+    suggestions.changed();
   },
 });
 
-async function submitCorrection(seen: CaptionUpdate, text: string): Promise<void> {
+const suggestions = new Suggestions(view, () => live?.sessionId ?? "", (utterance, at) => editor.open(utterance, at));
+const editor = new Editor(view, {
+  send: submitCorrection,
+  audible: () => (live?.sessionId && may("corrector") ? { sessionId: live.sessionId, sampleRateHz: view.sampleRateHz } : null),
+  isListening: () => running !== null,
+  doubts: () => suggestions.doubts,
+  moved: () => scroller.changed(),
+});
+
+scroller.isHeld = () => editor.isOpen;
+
+async function submitCorrection(seen: CaptionUpdate, text: string, author: string): Promise<void> {
   if (!live) throw new Error("the session is not open any more: reload the page");
-  view.show(await live.correct({ segmentId: seen.segmentId, sequence: seen.sequence, text }));
+  view.show(await live.correct({ segmentId: seen.segmentId, sequence: seen.sequence, text, ...(author ? { author } : {}) }));
+  lesson.did("correct");
   toast("Corrected for every viewer");
 }
 
@@ -96,6 +115,7 @@ function newSession(id: string): LiveSession {
     update: (update) => {
       view.show(update);
       showLatency(update);
+      if (update.state === "corrected") suggestions.corrected();
     },
     restarted: () => view.clear(),
     acknowledged: (samples, lagSeconds) => {
@@ -121,6 +141,7 @@ async function speak(): Promise<void> {
   const source = chosenSource();
   let isBegun = false;
   running = source;
+  stopPlaying();
   refreshControls();
   try {
     await source.open();
@@ -154,6 +175,7 @@ async function speak(): Promise<void> {
 
     showLevel(0);
     refreshControls();
+    if (kind() === "sample") lesson.did(Number(sample.value) === LESSON.examClip ? "check" : "play");
   }
 }
 
@@ -299,6 +321,9 @@ async function showReadiness(): Promise<void> {
   isReady = answer.status === "ready";
   element("missing").hidden = isReady;
   if (isReady) {
+    noteRole(answer.role);
+    lesson.offer(isDemo(answer) && may("admin") && !element("speak").hidden);
+    listenToHost();
     element("demo").hidden = !isDemo(answer) || sessionStorage.getItem("asr.demo-seen") !== null || element("speak").hidden;
     const names = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" });
     const codes = answer.languages ?? [];
@@ -330,21 +355,66 @@ function retryReadiness(error: unknown): void {
 // ---- views
 
 const sessionsView = new SessionsView(showError);
+const correctionsView = new CorrectionsView(showError);
+const learningView = new LearningView(showError);
+const VIEWS = ["captions", "sessions", "corrections", "learning", "system"];
 
 function showView(): void {
-  const name = ["sessions", "system"].find((candidate) => location.hash === `#${candidate}`) ?? "captions";
-  for (const candidate of ["captions", "sessions", "system"]) element(`${candidate}-view`).hidden = candidate !== name;
+  const asked = location.hash.slice(1).split("?")[0]!;
+  const name = VIEWS.includes(asked) ? asked : "captions";
+  for (const candidate of VIEWS) element(`${candidate}-view`).hidden = candidate !== name;
   for (const link of document.querySelectorAll<HTMLAnchorElement>("nav a")) {
     if (link.dataset["view"] === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 
   element("message").hidden = true;
-  if (name === "sessions") sessionsView.show();
-  else sessionsView.hide();
+  for (const [candidate, shown] of Object.entries({ sessions: sessionsView, corrections: correctionsView, learning: learningView })) {
+    if (candidate === name) shown.show();
+    else shown.hide();
+  }
+
   if (name === "system") showSystem().catch(showError);
   if (name === "captions") scroller.changed();
 }
+
+// ---- what the host tells
+
+let isListening = false;
+
+function listenToHost(): void {
+  if (isListening) return;
+  isListening = true;
+  listen(HUB, {
+    opened: () => learningView.changed(),
+    TrainingProgress: (job) => {
+      learningView.progressed(job);
+      if (job.state === "done" || job.state === "failed") correctionsView.changed();
+    },
+    AdapterPromoted: showPromoted,
+  });
+}
+
+function showPromoted(promoted: AdapterPromoted): void {
+  const who = promoted.scope === "" || promoted.scope === "all" ? "Captions are" : `Captions of ${promoted.scope} are`;
+  element("promoted-text").textContent = `${who} now made by ${promoted.adapter ?? "the base model"}${promoted.provisional ? " (on trial)" : ""}, from the next utterance on. ${promoted.reason}`;
+  element("promoted").hidden = false;
+  if (promoted.adapter !== null) lesson.did("learn");
+  learningView.changed();
+  correctionsView.changed();
+}
+
+element("promoted-close").addEventListener("click", () => (element("promoted").hidden = true));
+
+const lesson = new Lesson((clip) => {
+  document.querySelector<HTMLInputElement>('input[name="source"][value="sample"]')!.checked = true;
+  sample.value = String(clip === "lesson" ? LESSON.lessonClip : LESSON.examClip);
+  refreshControls();
+  if (!start.disabled) void speak();
+});
+element("lesson-word").textContent = LESSON.word;
+element("lesson-said").textContent = LESSON.said;
+element("lesson-exam").textContent = LESSON.exam;
 
 /** One menu is open at a time; a click elsewhere and Escape close it. */
 function bindMenus(): void {

@@ -11,6 +11,9 @@ export class Scroller {
   private isPaused = false;
   private isAway = false;
 
+  /** Whether the text is to stay where it is for now: somebody writes in it. */
+  isHeld = (): boolean => false;
+
   constructor() {
     this.panel.addEventListener("scroll", () => {
       this.isAway = this.panel.scrollHeight - this.panel.scrollTop - this.panel.clientHeight > NEAR_PIXELS;
@@ -30,13 +33,13 @@ export class Scroller {
 
   /** Call after the text has changed. */
   changed(): void {
-    if (!this.isPaused && !this.isAway) this.panel.scrollTop = this.panel.scrollHeight;
+    if (!this.isPaused && !this.isAway && !this.isHeld()) this.panel.scrollTop = this.panel.scrollHeight;
     else if (this.isPaused) this.isAway = this.panel.scrollHeight - this.panel.scrollTop - this.panel.clientHeight > NEAR_PIXELS;
     this.show();
   }
 
   private show(): void {
     this.pause.setAttribute("aria-pressed", String(this.isPaused));
-    this.newest.hidden = !this.isAway;
+    this.newest.hidden = !this.isAway || this.isHeld();
   }
 }

@@ -1,5 +1,5 @@
-import { ApiError, call, EXPORT_FORMATS, saveCaptions, type SessionDescription, sessionPath, succeed } from "./api";
-import { button, clock, element, make, onClick } from "./dom";
+import { ApiError, call, EXPORT_FORMATS, may, saveCaptions, type SessionDescription, sessionPath, succeed } from "./api";
+import { button, clock, confirmed, element, make, onClick } from "./dom";
 
 const REFRESH_MS = 4000;
 
@@ -85,8 +85,11 @@ export class SessionsView {
     ];
     const open = make("a", { class: "button", text: isOpen ? "Watch" : "Open" });
     open.href = `?session=${encodeURIComponent(id)}`;
+    const corrections = make("a", { class: "button", text: "Corrections" });
+    corrections.href = `#corrections?session=${encodeURIComponent(id)}`;
     const exports = EXPORT_FORMATS.map((format) => button(format.toUpperCase(), () => saveCaptions(id, format)));
     const actions = make("div", { class: "actions" }, open, make("details", { class: "menu" }, make("summary", { text: "Export" }), make("div", { class: "pair" }, ...exports)));
+    if (may("corrector")) actions.append(corrections);
     if (isOpen && !this.missing.has("end")) actions.append(button("End", () => this.act("end", `${sessionPath(id)}/end`, "POST")));
     if (!this.missing.has("delete")) actions.append(button("Delete", () => this.remove(id, facts.join(" · ")), { class: "danger" }));
     for (const action of actions.querySelectorAll<HTMLElement>("a, button, summary")) action.dataset["action"] = `${id} ${action.textContent}`;
@@ -101,18 +104,14 @@ export class SessionsView {
   }
 
   private async remove(id: string, what: string): Promise<void> {
-    const dialog = element<HTMLDialogElement>("delete-dialog");
-    element("delete-what").textContent = `Its audio, captions and corrections go with it: ${what}.`;
-    dialog.returnValue = "";
-    dialog.showModal();
-    await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-    if (dialog.returnValue === "delete") await this.act("delete", sessionPath(id), "DELETE");
+    const loss = `Its audio, captions and corrections go with it: ${what}.`;
+    if (await confirmed("Delete this session for good?", loss, "Delete", true)) await this.act("delete", sessionPath(id), "DELETE");
   }
 
   /** Does it; what the host does not offer is not offered again. */
   private async act(action: string, path: string, method: string): Promise<void> {
     try {
-      await succeed(path, method);
+      await succeed(path, { method });
     } catch (error) {
       const absent = error instanceof ApiError && (error.status === 405 || (error.status === 404 && (await call(path.replace(/\/end$/, ""))).ok));
       if (absent) this.missing.add(action);

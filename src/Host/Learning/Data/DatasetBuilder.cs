@@ -174,7 +174,7 @@ internal static class DatasetBuilder
         private void Keep(int index, ManifestEntry entry, Labels labels, string key, long samples, int frames)
         {
             var seconds = samples / (double)options.Extractor.SampleRateHz;
-            var info = new TrainingSampleInfo { Id = $"{manifest.Path}:{entry.Row} ({entry.AudioName})", Text = labels.Text, Frames = frames, Language = labels.Language };
+            var info = new TrainingSampleInfo { Id = $"{manifest.Path}:{entry.Row} ({entry.AudioName})", Text = labels.Text, Frames = frames, Language = labels.Language, IsReplay = entry.IsReplay };
             _samples[index] = samples;
             _items[index] = new FeatureDataset.Item(entry, info, key, labels.Tokens(seconds));
         }

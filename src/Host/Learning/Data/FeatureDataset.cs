@@ -42,6 +42,8 @@ internal sealed class FeatureDataset : ITrainingDataset
             Text = item.Info.Text,
             Id = item.Info.Id,
             Language = item.Info.Language,
+            IsReplay = item.Info.IsReplay,
+            Weight = item.Entry.Weight,
         };
     }
 

@@ -32,6 +32,9 @@ internal sealed class Manifest
         /// <summary>As <see cref="Audio"/>.</summary>
         public static readonly string[] Text = ["text", "sentence", "transcription", "transcript"];
 
+        /// <summary>What was heard before somebody corrected it.</summary>
+        public static readonly string[] Hypothesis = ["hypothesis"];
+
         public static readonly string[] Language = ["language", "locale", "lang"];
 
         public static readonly string[] Speaker = ["speaker", "client_id", "speaker_id"];
@@ -43,6 +46,10 @@ internal sealed class Manifest
         public static readonly string[] End = ["end"];
 
         public static readonly string[] Silence = ["silence"];
+
+        public static readonly string[] Kind = ["kind"];
+
+        public static readonly string[] Weight = ["weight"];
     }
 
     /// <summary>The manifest file.</summary>
@@ -264,18 +271,27 @@ internal sealed class Manifest
             return;
         }
 
+        if (!TryWeight(get(Fields.Weight), out var weight))
+        {
+            Drop(row, audio, DropReason.Malformed, FormattableString.Invariant($"the weight must be a number above 0, at most {ManifestEntry.MaxWeight}"));
+            return;
+        }
+
         _entries.Add(new ManifestEntry
         {
             Row = row,
             AudioPath = path,
             AudioName = audio,
             Text = text,
+            Hypothesis = get(Fields.Hypothesis) is { } hypothesis ? TextCleanup.Clean(hypothesis) : null,
             Language = NullIfEmpty(get(Fields.Language)),
             Speaker = NullIfEmpty(get(Fields.Speaker)),
             Domain = NullIfEmpty(get(Fields.Domain)),
             StartSeconds = start ?? 0,
             EndSeconds = end,
             IsSilence = silence,
+            IsReplay = get(Fields.Kind)?.Trim().ToLowerInvariant() is "replay" or "anchor",
+            Weight = weight,
             Words = words,
         });
     }
@@ -314,6 +330,13 @@ internal sealed class Manifest
 
         seconds = value;
         return true;
+    }
+
+    private static bool TryWeight(string? text, out double weight)
+    {
+        weight = 1;
+        return string.IsNullOrWhiteSpace(text)
+            || (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out weight) && weight is > 0 and <= ManifestEntry.MaxWeight);
     }
 
     private const string EncodingDetail = "the row's text is in another encoding than the file's (UTF-8 is expected; convert it, as with iconv -f LATIN1 -t UTF-8)";

@@ -3,6 +3,9 @@ namespace AsrPlatform.Host.Learning.Data;
 /// <summary>One utterance of a manifest.</summary>
 internal sealed record ManifestEntry
 {
+    /// <summary>The largest weight: one row must not be all that a run learns.</summary>
+    public const double MaxWeight = 100;
+
     /// <summary>The manifest's row: its line in a text file, header included, from 1.</summary>
     public required int Row { get; init; }
 
@@ -14,6 +17,9 @@ internal sealed record ManifestEntry
 
     /// <summary>What is said, cleaned by <see cref="TextCleanup"/>; empty only where <see cref="IsSilence"/>.</summary>
     public required string Text { get; init; }
+
+    /// <summary>What was heard before somebody corrected it, cleaned as <see cref="Text"/>; null when unknown.</summary>
+    public string? Hypothesis { get; init; }
 
     /// <summary>Language code as the manifest has it; null for the run's.</summary>
     public string? Language { get; init; }
@@ -32,6 +38,12 @@ internal sealed record ManifestEntry
 
     /// <summary>The row says that nobody speaks: its empty text is meant.</summary>
     public bool IsSilence { get; init; }
+
+    /// <summary>The row is there to keep what the model knows: its <c>kind</c> is <c>replay</c> or <c>anchor</c>.</summary>
+    public bool IsReplay { get; init; }
+
+    /// <summary>How much the row counts in training beside others, above 0, at most <see cref="MaxWeight"/>.</summary>
+    public double Weight { get; init; } = 1;
 
     /// <summary>Words with times from the utterance's start; empty when the manifest has none.</summary>
     public IReadOnlyList<TimedWord> Words { get; init; } = [];

@@ -1,6 +1,5 @@
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
-using AsrPlatform.Host.Live;
 
 namespace AsrPlatform.Host.Learning.Memory;
 

@@ -78,6 +78,9 @@ internal sealed class LiveClient : IAsyncDisposable
     public Task<CaptionUpdate> SubmitCorrectionAsync(Abstractions.Corrections.Correction correction, CancellationToken cancellationToken) =>
         Explain(() => _hub.InvokeAsync<CaptionUpdate>(nameof(CaptionHub.SubmitCorrection), correction, cancellationToken), cancellationToken);
 
+    /// <summary>Listens to <c>AdapterPromoted</c> until the returned is disposed.</summary>
+    public IDisposable OnAdapterPromoted(Action<AdapterPromotion> told) => _hub.On(AdapterEvents.Name, told);
+
     public ValueTask DisposeAsync() => _hub.DisposeAsync();
 
     private async Task<T> Explain<T>(Func<Task<T>> call, CancellationToken cancellationToken)

@@ -78,7 +78,9 @@ internal sealed class LiveRun
         var chunks = Channel.CreateBounded<string>(new BoundedChannelOptions(4) { FullMode = BoundedChannelFullMode.Wait, SingleReader = true });
         _started = _time.GetTimestamp();
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var reading = ReadAsync(audio, chunks.Writer, session.AcknowledgedSamples, pace, either.Token);
+
+        // Reading a microphone waits for what is said.
+        var reading = Task.Run(() => ReadAsync(audio, chunks.Writer, session.AcknowledgedSamples, pace, either.Token), CancellationToken.None);
         var acknowledged = session.AcknowledgedSamples;
         try
         {

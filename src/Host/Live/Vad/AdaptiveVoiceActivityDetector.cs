@@ -41,6 +41,9 @@ internal sealed class AdaptiveVoiceActivityDetector : IVoiceActivityDetector
     /// <summary>Steps of the quartile a frame, up and down at 1 to 3: it follows a change within some seconds.</summary>
     private const double QuartileStep = 0.006;
 
+    /// <summary>A user's threshold of 0 or 1 divides or multiplies the detector's own by this.</summary>
+    private const double ThresholdRange = 4;
+
     /// <summary>What is ended below this part of the threshold.</summary>
     private const double EndShare = 0.7;
 
@@ -61,6 +64,7 @@ internal sealed class AdaptiveVoiceActivityDetector : IVoiceActivityDetector
     private readonly BandSpectrum _spectrum;
     private readonly NoiseFloor _noise;
     private readonly float[] _window;
+    private readonly double _thresholdScale;
     private readonly double[] _power;
     private readonly double[] _excess;
     private SpeechHangover _hangover = new(burst: 3, frames: 7);
@@ -71,9 +75,13 @@ internal sealed class AdaptiveVoiceActivityDetector : IVoiceActivityDetector
 
     /// <summary>Begins a stream.</summary>
     /// <param name="sampleRateHz">Samples per second; 8000 or more.</param>
-    public AdaptiveVoiceActivityDetector(int sampleRateHz)
+    /// <param name="threshold">As in <see cref="VoiceActivityDetectorFactory"/>.</param>
+    public AdaptiveVoiceActivityDetector(int sampleRateHz, double threshold = 0.5)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sampleRateHz, 8000);
+        ArgumentOutOfRangeException.ThrowIfNegative(threshold);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threshold, 1);
+        _thresholdScale = Math.Pow(ThresholdRange, (2 * threshold) - 1);
         FrameSamples = (int)Math.Round(sampleRateHz * FrameSeconds);
         _window = new float[2 * FrameSamples];
         _spectrum = new BandSpectrum(_window.Length, sampleRateHz, BandCount);
@@ -98,7 +106,7 @@ internal sealed class AdaptiveVoiceActivityDetector : IVoiceActivityDetector
 
         _spectrum.Compute(_window, _power);
         _noise.Track(_power, _excess);
-        var threshold = Math.Clamp(ThresholdOverQuartile * _quartile, LowestThreshold, HighestThreshold);
+        var threshold = _thresholdScale * Math.Clamp(ThresholdOverQuartile * _quartile, LowestThreshold, HighestThreshold);
         var score = 0.0;
         foreach (var excess in _excess)
         {

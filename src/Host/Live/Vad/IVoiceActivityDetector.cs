@@ -19,4 +19,5 @@ internal interface IVoiceActivityDetector
 
 /// <summary>Makes a detector for a new stream.</summary>
 /// <param name="sampleRateHz">Samples per second of the stream.</param>
-internal delegate IVoiceActivityDetector VoiceActivityDetectorFactory(int sampleRateHz);
+/// <param name="threshold">How sure it is to be, 0…1: the higher, the louder and clearer speech has to be. 0.5 is what a detector is tuned for.</param>
+internal delegate IVoiceActivityDetector VoiceActivityDetectorFactory(int sampleRateHz, double threshold = 0.5);

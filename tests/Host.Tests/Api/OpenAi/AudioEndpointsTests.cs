@@ -259,6 +259,27 @@ public sealed class AudioEndpointsTests : IAsyncLifetime
         await _recognizer.WasCancelled.Task.WaitAsync(Cancelled);
     }
 
+    [Theory]
+    [InlineData("none")]
+    [InlineData("dialect")]
+    public async Task Transcribe_WithAnAdapter_IsDecodedWithItWhateverTheModel(string adapter)
+    {
+        using var response = await PostAsync("transcriptions", ("model", "whisper-1"), ("adapter", adapter));
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(adapter, Assert.Single(_recognizer.Calls).Options.Adapter);
+    }
+
+    [Fact]
+    public async Task Transcribe_WithAnUnknownAdapter_NamesTheField()
+    {
+        using var response = await PostAsync("transcriptions", ("adapter", "nobody"));
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        var error = (await JsonAsync(response))["error"]!;
+        Assert.Equal("adapter", (string)error["param"]!);
+        Assert.Contains("nobody", (string)error["message"]!, StringComparison.Ordinal);
+        Assert.Empty(_recognizer.Calls);
+    }
+
     [Fact]
     public async Task Models_AreTheActiveOneAndItsAdapters()
     {

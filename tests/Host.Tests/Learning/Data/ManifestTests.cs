@@ -32,6 +32,25 @@ public sealed class ManifestTests : IDisposable
     }
 
     [Fact]
+    public void Read_KindAndWeight_SayWhatARowIsForAndHowMuchItCounts()
+    {
+        var manifest = Manifest.Read(_folder.Write(
+            "train.jsonl",
+            """
+            {"audio": "a.wav", "text": "one", "kind": "correction", "weight": 2.5}
+            {"audio": "a.wav", "text": "two", "kind": "replay"}
+            {"audio": "a.wav", "text": "three", "kind": "anchor", "weight": "0.25"}
+            {"audio": "a.wav", "text": "four", "weight": 0}
+            {"audio": "a.wav", "text": "five", "weight": -1}
+            {"audio": "a.wav", "text": "six", "weight": 1e9}
+            {"audio": "a.wav", "text": "seven", "weight": "NaN"}
+            """));
+        Assert.Equal([(false, 2.5), (true, 1.0), (true, 0.25)], manifest.Entries.Select(entry => (entry.IsReplay, entry.Weight)));
+        Assert.Equal([4, 5, 6, 7], manifest.Dropped.Select(row => row.Row));
+        Assert.All(manifest.Dropped, row => Assert.Contains("above 0, at most 100", row.Detail));
+    }
+
+    [Fact]
     public void Read_CommonVoiceTsv_FindsClipsAndKeepsLoneMarks()
     {
         var manifest = Manifest.Read(_folder.Write(

@@ -122,11 +122,29 @@ public sealed class AdaptiveVoiceActivityDetectorTests
     public void IsSpeech_UnderNoise_MissesLessThanLevelAloneAndRaisesFewAlarms(string noise, double ratio, double alarms, double misses)
     {
         var mixed = Trial.Mix(Enum.Parse<NoiseKind>(noise), ratio, -26);
-        var score = Trial.Run(rate => new AdaptiveVoiceActivityDetector(rate), mixed);
-        var yardstick = Trial.Run(rate => new EnergyVoiceActivityDetector(rate), mixed);
+        var score = Trial.Run((rate, _) => new AdaptiveVoiceActivityDetector(rate), mixed);
+        var yardstick = Trial.Run((rate, _) => new EnergyVoiceActivityDetector(rate), mixed);
         Assert.InRange(score.FalseAlarmRate, 0, alarms);
         Assert.InRange(score.MissRate, 0, misses);
         Assert.True(score.MissRate < yardstick.MissRate, $"{score} against {yardstick}");
+    }
+
+    [Fact]
+    public void IsSpeech_WithAThreshold_IsTheSurerTheHigherItIs()
+    {
+        var mixed = Trial.Mix(NoiseKind.Pink, 5, -26);
+        var scores = new[] { 0, 0.25, 0.5, 0.75, 1 }
+            .Select(threshold => Trial.Run((rate, _) => new AdaptiveVoiceActivityDetector(rate, threshold), mixed))
+            .ToArray();
+        for (var i = 1; i < scores.Length; i++)
+        {
+            Assert.True(scores[i].MissRate > scores[i - 1].MissRate, $"{scores[i]} after {scores[i - 1]}");
+            Assert.True(scores[i].FalseAlarmRate <= scores[i - 1].FalseAlarmRate, $"{scores[i]} after {scores[i - 1]}");
+        }
+
+        Assert.Equal(Trial.Run((rate, _) => new AdaptiveVoiceActivityDetector(rate), mixed), scores[2]);
+        Assert.InRange(scores[0].FalseAlarmRate, scores[2].FalseAlarmRate + 0.05, 1);
+        Assert.InRange(scores[^1].MissRate, 0.5, 1);
     }
 
     [Theory]
@@ -135,7 +153,7 @@ public sealed class AdaptiveVoiceActivityDetectorTests
     [InlineData(0)]
     public void IsSpeech_AtAnyLevel_LosesNothingAndRaisesNoAlarm(double level)
     {
-        var score = Trial.Run(rate => new AdaptiveVoiceActivityDetector(rate), Trial.Mix(null, 0, level));
+        var score = Trial.Run((rate, _) => new AdaptiveVoiceActivityDetector(rate), Trial.Mix(null, 0, level));
         Assert.InRange(score.FalseAlarmRate, 0, 0.01);
         Assert.InRange(score.LostRate, 0, 0.01);
     }

@@ -1,6 +1,5 @@
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
-using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Whisper.Decoding;
 using AsrPlatform.Whisper.Decoding.Biasing;
 using AsrPlatform.Whisper.Decoding.HuggingFace;

@@ -221,7 +221,7 @@ internal sealed class RealtimeAudio(RealtimeContext context, RealtimeSender even
             var rate = context.Recognizer.SampleRateHz;
             _resampler = rate == SampleRateHz ? null : new Resampler(SampleRateHz, rate);
             _turns = new SpeechTurns(
-                context.Detectors(rate),
+                context.Detectors(rate, detection.Threshold),
                 rate,
                 TimeSpan.FromMilliseconds(detection.PrefixPaddingMs),
                 TimeSpan.FromMilliseconds(detection.SilenceDurationMs),

@@ -18,7 +18,7 @@ internal sealed record RealtimeAudioFormat(string Type, int SampleRateHz)
 }
 
 /// <summary>Turn detection by the server; OpenAI's defaults.</summary>
-/// <param name="Threshold">Kept and told back: the host's detector finds its own.</param>
+/// <param name="Threshold">How sure the voice detector is to be, 0…1; see <see cref="VoiceActivityDetectorFactory"/>.</param>
 /// <param name="PrefixPaddingMs">Audio before the first speech that belongs to a turn.</param>
 /// <param name="SilenceDurationMs">Silence that ends a turn.</param>
 internal sealed record ServerVad(double Threshold = 0.5, int PrefixPaddingMs = 300, int SilenceDurationMs = 500);

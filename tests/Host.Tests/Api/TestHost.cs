@@ -1,11 +1,12 @@
-using System.Net.WebSockets;
 using System.Threading.Channels;
+using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Api;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Tests.Live;
+using AsrPlatform.Host.Tests.Security;
 using AsrPlatform.Tests;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
@@ -13,23 +14,24 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
 
-namespace AsrPlatform.Host.Tests.Security;
+namespace AsrPlatform.Host.Tests.Api;
 
 /// <summary>The whole service on a free port of loopback, over a data folder of its own and a recogniser that reads tones.</summary>
-internal sealed class SecureHost : IAsyncDisposable
+internal sealed class TestHost : IAsyncDisposable
 {
     private readonly TemporaryFolder _data = new();
     private readonly PluginCatalog _plugins;
 
-    private SecureHost()
+    private TestHost(ToneRecognizer recognizer)
     {
+        Recognizer = recognizer;
         _plugins = PluginCatalog.Load(new PluginHostOptions { Directory = _data.File("no-plugins") }, new ConfigurationBuilder().Build());
         Keys = new ApiKeyStore(_data.Root, TimeProvider.System);
     }
 
     public static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
-    public ToneRecognizer Recognizer { get; } = new();
+    public ToneRecognizer Recognizer { get; }
 
     public WebApplication App { get; private set; } = null!;
 
@@ -47,11 +49,23 @@ internal sealed class SecureHost : IAsyncDisposable
 
     public LiveSessionStore Sessions => App.Services.GetRequiredService<LiveSessionStore>();
 
-    public static Task<SecureHost> StartAsync(params (string Name, string? Value)[] settings) => StartAsync(null, settings);
+    public static Task<TestHost> StartAsync(params (string Name, string? Value)[] settings) => StartAsync((TimeProvider?)null, settings);
 
-    public static async Task<SecureHost> StartAsync(TimeProvider? time, params (string Name, string? Value)[] settings)
+    public static async Task<TestHost> StartAsync(TimeProvider? time, params (string Name, string? Value)[] settings)
     {
-        var host = new SecureHost();
+        var recognizer = new ToneRecognizer();
+        var host = await StartAsync(recognizer, () => recognizer, time, settings);
+        await host.App.Services.GetRequiredService<Serving.ModelHost>().ReadyAsync(Cancelled);
+        return host;
+    }
+
+    /// <summary>Starts it over what a factory gives or throws, and does not wait for that.</summary>
+    public static Task<TestHost> StartAsync(Func<ISpeechRecognizer> load, params (string Name, string? Value)[] settings) =>
+        StartAsync(new ToneRecognizer(), load, null, settings);
+
+    private static async Task<TestHost> StartAsync(ToneRecognizer recognizer, Func<ISpeechRecognizer> load, TimeProvider? time, (string Name, string? Value)[] settings)
+    {
+        var host = new TestHost(recognizer);
         try
         {
             var builder = HostApplication.CreateBuilder(
@@ -68,10 +82,9 @@ internal sealed class SecureHost : IAsyncDisposable
                 builder.Services.AddSingleton(time);
             }
 
-            host.App = HostApplication.Build(builder, host._plugins, () => host.Recognizer);
+            host.App = HostApplication.Build(builder, host._plugins, () => load());
             await host.App.StartAsync(Cancelled);
             host.Http = new HttpClient { BaseAddress = new Uri(host.App.Urls.First()) };
-            await host.App.Services.GetRequiredService<Serving.ModelHost>().ReadyAsync(Cancelled);
             return host;
         }
         catch
@@ -134,61 +147,5 @@ internal sealed class SecureHost : IAsyncDisposable
         await _plugins.DisposeAsync();
         Recognizer.Dispose();
         _data.Dispose();
-    }
-}
-
-/// <summary>SignalR's JSON protocol by hand: what no client library would send.</summary>
-internal sealed class RawHub : IAsyncDisposable
-{
-    private const byte Separator = 0x1e;
-
-    private readonly ClientWebSocket _socket = new();
-    private readonly List<byte> _received = [];
-
-    public static async Task<RawHub> OpenAsync(Uri address)
-    {
-        var hub = new RawHub();
-        await hub._socket.ConnectAsync(address, SecureHost.Cancelled);
-        await hub.SendAsync("""{"protocol":"json","version":1}""");
-        Assert.Equal("{}", await hub.ReceiveAsync());
-        return hub;
-    }
-
-    public Task SendAsync(string message) => SendAsync([.. System.Text.Encoding.UTF8.GetBytes(message), Separator]);
-
-    public Task SendAsync(byte[] bytes) => _socket.SendAsync(bytes, WebSocketMessageType.Text, endOfMessage: true, SecureHost.Cancelled);
-
-    /// <summary>The next message that is no ping; null when the host has closed the connection.</summary>
-    public async Task<string?> ReceiveAsync()
-    {
-        var buffer = new byte[4096];
-        while (true)
-        {
-            if (_received.IndexOf(Separator) is >= 0 and var end)
-            {
-                var message = System.Text.Encoding.UTF8.GetString([.. _received.Take(end)]);
-                _received.RemoveRange(0, end + 1);
-                if (message == """{"type":6}""")
-                {
-                    continue;
-                }
-
-                return message;
-            }
-
-            var part = await _socket.ReceiveAsync(buffer, SecureHost.Cancelled);
-            if (part.MessageType == WebSocketMessageType.Close)
-            {
-                return null;
-            }
-
-            _received.AddRange(buffer.AsSpan(0, part.Count));
-        }
-    }
-
-    public ValueTask DisposeAsync()
-    {
-        _socket.Dispose();
-        return ValueTask.CompletedTask;
     }
 }

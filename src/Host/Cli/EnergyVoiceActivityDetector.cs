@@ -1,12 +1,13 @@
 using System.Numerics.Tensors;
+using AsrPlatform.Host.Live;
 
-namespace AsrPlatform.Host.Live;
+namespace AsrPlatform.Host.Cli;
 
 /// <summary>Voice activity by level: speech is what stands out from the noise floor, which is the lowest level of the last seconds.</summary>
 /// <remarks>
 /// The floor follows minimum statistics (Martin 2001): speech has gaps, so the minimum over a few seconds is the noise. Steady noise of
 /// any level so becomes silence after <see cref="FloorSeconds"/>. It tells loud from quiet, not voices from music.
-/// No session uses it: it is the yardstick of <c>asr bench vad</c>.
+/// The yardstick of <see cref="VoiceActivityTrial"/>; no session uses it.
 /// </remarks>
 internal sealed class EnergyVoiceActivityDetector : IVoiceActivityDetector
 {

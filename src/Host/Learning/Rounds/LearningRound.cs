@@ -1,0 +1,234 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Adapters;
+using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Abstractions.Training;
+using AsrPlatform.Host.Learning.Data;
+using AsrPlatform.Host.Learning.Datasets;
+using AsrPlatform.Host.Learning.Gate;
+using AsrPlatform.Host.Learning.Training;
+using AsrPlatform.Host.Plugins;
+using AsrPlatform.Host.Serving;
+using AsrPlatform.Whisper;
+using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.Whisper.Training;
+
+namespace AsrPlatform.Host.Learning.Rounds;
+
+/// <summary>A round of learning: trains a candidate on a data set, has it judged, and writes down how that ended.</summary>
+/// <remarks>Blocks its thread, to which the models that it loads belong. All it knows is in its folder: a round that was stopped or killed goes on there.</remarks>
+internal sealed class LearningRound(PluginCatalog plugins)
+{
+    private const string CandidateName = "candidate";
+
+    /// <summary>Says in a training's folder that it is done.</summary>
+    private const string TrainedMark = "trained";
+
+    /// <summary>Evaluations of a training, where corrections are held out.</summary>
+    private const int Evaluations = 5;
+
+    /// <summary>Runs, or goes on.</summary>
+    /// <param name="folder">The round's folder, with its plan.</param>
+    /// <param name="progress">Told how far it is, on the calling thread.</param>
+    /// <param name="cancellationToken">Saves, and stops.</param>
+    /// <returns>The outcome; null when it was stopped.</returns>
+    /// <exception cref="AsrException">The model, a plugin, or the data cannot be used.</exception>
+    public RoundOutcome? Run(RoundFolder folder, Action<RoundProgress> progress, CancellationToken cancellationToken)
+    {
+        var plan = folder.ReadPlan() ?? throw new AsrException($"{folder.Directory} holds no plan of a round");
+        if (folder.ReadOutcome() is { } done)
+        {
+            return done;
+        }
+
+        try
+        {
+            var clock = Stopwatch.StartNew();
+            progress(RoundProgress.Started);
+            var rows = Read(plan, CorrectionDataset.Train);
+            var heldOut = Path.Combine(plan.DatasetFolder, CorrectionDataset.HeldOut);
+            var canStopEarly = DatasetRow.Read(heldOut).Count >= CorrectionSplit.MinimumHeldOut;
+            if (!Train(plan, rows, folder.Training, folder.Features, plan.Training.Steps, canStopEarly ? heldOut : null, progress, cancellationToken))
+            {
+                return null;
+            }
+
+            Average(plan, folder);
+            var decision = Judge(plan, folder, rows, progress, cancellationToken);
+            var outcome = new RoundOutcome(
+                NameOf(decision.Verdict),
+                decision.Reason,
+                Math.Round(clock.Elapsed.TotalSeconds, 1),
+                JsonSerializer.SerializeToElement(decision.Metrics, GateDecision.JsonForm));
+            folder.Write(outcome);
+            return outcome;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>A verdict as the API and people write it.</summary>
+    public static string NameOf(GateVerdict verdict) => verdict switch
+    {
+        GateVerdict.Promoted => "promoted",
+        GateVerdict.Provisional => "provisional",
+        _ => "rejected",
+    };
+
+    private static List<DatasetRow> Read(RoundPlan plan, string manifest) =>
+        [.. RoundMix.Absolute(DatasetRow.Read(Path.Combine(plan.DatasetFolder, manifest)), plan.DatasetFolder)];
+
+    /// <summary>Trains an adapter in a folder, or goes on there; false when it was stopped.</summary>
+    private bool Train(
+        RoundPlan plan, List<DatasetRow> corrections, string output, string features, int steps, string? evaluation, Action<RoundProgress>? progress, CancellationToken cancellationToken)
+    {
+        if (File.Exists(Path.Combine(output, TrainedMark)))
+        {
+            return true;
+        }
+
+        Directory.CreateDirectory(output);
+        var mix = Path.Combine(output, "mix.jsonl");
+        DatasetRow.Write(mix, RoundMix.Make(corrections, Read(plan, CorrectionDataset.Replay), plan.Training.ReplayRatio, steps, plan.Training.BatchSize, plan.Seed));
+        var settings = new TrainSettings
+        {
+            Arguments = TrainingArguments.Parse(Arguments(plan, output, steps, evaluation is not null)),
+            Model = plan.Model,
+            Train = mix,
+            Evaluation = evaluation,
+            OutputDirectory = output,
+            Language = corrections.Select(row => row.Language).OfType<string>().GroupBy(language => language, StringComparer.Ordinal).MaxBy(group => group.Count())?.Key,
+            Adapter = plan.GoesOn ? plan.ActiveFolder : null,
+            AdapterConfigJson = plan.GoesOn ? null : plan.Training.AdapterConfig,
+            CacheDirectory = features,
+            Device = plan.Device,
+            Threads = plan.Threads,
+        };
+        var outcome = TrainRun.Execute(
+            settings,
+            plugins.Get<ITrainer>(),
+            plugins.Get<IAdapterProvider>(),
+            progress is null ? null : report => progress(RoundProgress.Of(report)),
+            quiet: true,
+            cancellationToken);
+        if (!outcome.Completed)
+        {
+            return false;
+        }
+
+        File.WriteAllText(Path.Combine(output, TrainedMark), "");
+        return true;
+    }
+
+    private static Dictionary<string, string> Arguments(RoundPlan plan, string output, int steps, bool evaluates)
+    {
+        string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
+        var isDynamic = GenerationConfig.Load(plan.Model, WhisperConfig.Load(plan.Model)).HasDynamicContext;
+        var every = Number(Math.Max(1, steps / Evaluations));
+        var arguments = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["output-dir"] = output,
+            ["max-steps"] = Number(steps),
+            ["per-device-train-batch-size"] = Number(plan.Training.BatchSize),
+            ["learning-rate"] = Number(plan.Training.LearningRate),
+            ["warmup-steps"] = Number(Math.Min(3, steps - 1)),
+            ["train-sampling-strategy"] = "sequential",
+            ["encoder-context"] = isDynamic ? "dynamic" : "full",
+            ["apply-spec-augment"] = "false",
+            ["logging-steps"] = "5",
+            ["save-steps"] = every,
+            ["save-total-limit"] = "1",
+            ["seed"] = Number(plan.Seed),
+        };
+        if (plan.Training.KlWeight > 0)
+        {
+            arguments["kl-weight"] = Number(plan.Training.KlWeight);
+        }
+
+        if (evaluates)
+        {
+            arguments["eval-strategy"] = "steps";
+            arguments["eval-steps"] = every;
+            arguments["load-best-model-at-end"] = "true";
+            arguments["metric-for-best-model"] = "loss";
+            arguments["early-stopping-patience"] = "2";
+        }
+
+        foreach (var (name, value) in plan.Training.Arguments)
+        {
+            arguments[TrainingArgument.NormalizeName(name)] = value;
+        }
+
+        if (new CheckpointFolders(output).Latest is not null)
+        {
+            arguments["resume-from-checkpoint"] = "true";
+        }
+
+        return arguments;
+    }
+
+    /// <summary>The mean with the adapter that it went on from, where the plan wants one.</summary>
+    private static void Average(RoundPlan plan, RoundFolder folder)
+    {
+        if (plan is { GoesOn: true, ActiveFolder: { } previous } && plan.Training.AverageShare < 1 && !Directory.Exists(folder.Averaged))
+        {
+            AdapterAveraging.Average(previous, folder.Training, plan.Training.AverageShare, folder.Averaged);
+        }
+    }
+
+    private GateDecision Judge(RoundPlan plan, RoundFolder folder, List<DatasetRow> rows, Action<RoundProgress> progress, CancellationToken cancellationToken)
+    {
+        var heldOut = Read(plan, CorrectionDataset.HeldOut);
+        DatasetRow.Write(folder.Corrections, rows.Concat(heldOut));
+        var provider = plugins.Get<IAdapterProvider>();
+        var request = new ModelRequest(plan.Backend, new ModelLoadOptions { ModelDirectory = plan.Model, Device = plan.Device, Threads = plan.Threads });
+        using var loaded = RecognizerLoader.Load(plugins, request, cancellationToken);
+        var recognizer = loaded as WhisperRecognizer ?? throw new AsrException($"the recognizer {loaded.Info.Name} takes no adapters: it cannot learn from corrections");
+        recognizer.AddAdapter(provider.Load(recognizer.Parts.Model, CandidateName, folder.Candidate));
+        var active = plan.ReplacesActive ? null : plan.Active;
+        if (active is not null)
+        {
+            recognizer.AddAdapter(provider.Load(recognizer.Parts.Model, active, plan.ActiveFolder!));
+        }
+
+        return AdapterGate.Decide(
+            recognizer,
+            new GateRequest
+            {
+                Candidate = CandidateName,
+                Active = active,
+                Corrections = folder.Corrections,
+                HeldOut = heldOut.Count == 0 ? null : Path.Combine(plan.DatasetFolder, CorrectionDataset.HeldOut),
+                Anchor = Read(plan, CorrectionDataset.Anchor).Count == 0 ? null : Path.Combine(plan.DatasetFolder, CorrectionDataset.Anchor),
+                CrossTrainer = (manifest, output, token) => CrossTrain(plan, folder, manifest, output, token),
+                Adapters = provider,
+                WorkDirectory = folder.Gate,
+                Settings = new GateSettings { Folds = plan.Training.Folds, Seed = plan.Seed },
+            },
+            report => progress(RoundProgress.Of(report)),
+            cancellationToken);
+    }
+
+    /// <summary>Trains as the round does, in half the steps: whether its way of learning helps on what it has not seen shows by then.</summary>
+    private string CrossTrain(RoundPlan plan, RoundFolder folder, string manifest, string output, CancellationToken cancellationToken)
+    {
+        List<DatasetRow> rows = [.. Manifest.Read(manifest).Entries.Select(entry => new DatasetRow
+        {
+            Audio = entry.AudioPath,
+            Text = entry.Text,
+            Language = entry.Language,
+            Speaker = entry.Speaker,
+            Domain = entry.Domain,
+            Id = JsonValue.Create(entry.Row),
+            Kind = DatasetRow.Correction,
+        })];
+        return Train(plan, rows, output, folder.Features, (plan.Training.Steps + 1) / 2, evaluation: null, progress: null, cancellationToken)
+            ? output
+            : throw new OperationCanceledException(cancellationToken);
+    }
+}

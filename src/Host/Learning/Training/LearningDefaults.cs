@@ -1,0 +1,34 @@
+namespace AsrPlatform.Host.Learning.Training;
+
+/// <summary>How an adapter learns from corrections unless told otherwise; docs/learning-bench.md says how the values were found.</summary>
+internal static class LearningDefaults
+{
+    /// <summary>The layers that an adapter changes: every linear one of encoder and decoder.</summary>
+    public const string TargetModules = "all-linear";
+
+    public const int LoraRank = 8;
+
+    public const double LoraAlpha = 16;
+
+    public const double LearningRate = 3e-3;
+
+    /// <summary>Rows of a step, replayed ones included.</summary>
+    public const int BatchSize = 20;
+
+    /// <summary>Rows to replay for each correction in a step.</summary>
+    public const double ReplayRatio = 1;
+
+    /// <summary>How strongly an adapter is held to the base model on replayed speech.</summary>
+    public const double KlWeight = 1;
+
+    /// <summary>Share of the new weights in the mean with the adapter that a round went on from; 1: no mean.</summary>
+    public const double AverageShare = 1;
+
+    private const int FewestSteps = 30;
+    private const int FewCorrections = 20;
+    private const int MostSteps = 300;
+
+    /// <summary>Steps of a round: enough for twenty corrections to be seen fifteen times, and three more for every two beyond.</summary>
+    /// <param name="corrections">Corrections that are new.</param>
+    public static int Steps(int corrections) => Math.Clamp(FewestSteps + (3 * (corrections - FewCorrections) / 2), FewestSteps, MostSteps);
+}

@@ -1,0 +1,328 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using System.Threading.Channels;
+using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Registry;
+using AsrPlatform.Host.Learning.Rounds;
+using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Tests.Learning.Datasets;
+using AsrPlatform.Tests;
+using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace AsrPlatform.Host.Tests.Learning.Rounds;
+
+/// <summary>The host's side of rounds; their processes are shell scripts.</summary>
+public sealed class LearningWorkerTests : IAsyncLifetime
+{
+    /// <summary>A process that has trained and decided.</summary>
+    private const string Succeeds =
+        """
+        echo '{"phase":"training","step":1,"maxSteps":2,"loss":3.5,"values":{}}'
+        cp -r --no-preserve=mode "$ADAPTER" "$1/training"
+        echo '{"decision":"provisional","reason":"it hears better","seconds":12.5,"metrics":{"anchorWerAfter":0.1}}' > "$1/outcome.json"
+        """;
+
+    private readonly LearningFolder _folder = new();
+    private readonly Hub _hub = new();
+    private LiveLoad _load;
+    private int _starts;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    private LearningJobs Jobs => new(_folder.Data);
+
+    private AdapterRegistry Registry => new(_folder.Data);
+
+    public async ValueTask InitializeAsync()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "processes are shell scripts");
+        for (var index = 0; index < 3; index++)
+        {
+            await _folder.AddAsync($"text {index}");
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _folder.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task Job_ByHand_RunsItsProcessAndPromotesWhatCameOut()
+    {
+        await using var worker = await StartAsync(Succeeds);
+        Assert.Equal((3, null), worker.CanLearn());
+        var id = (await worker.StartJobAsync()).Id;
+        var job = await _hub.UntilAsync(job => job.State == JobState.Done);
+        Assert.Equal(id, job.Id);
+        Assert.Equal(("by hand", "provisional", "it hears better", 12.5), (job.Trigger, job.Outcome!.Decision, job.Outcome.Reason, job.Outcome.Seconds));
+        Assert.Equal(0.1, job.Outcome.Metrics.GetProperty("anchorWerAfter").GetDouble());
+        Assert.Contains(_hub.Told, told => told.Progress is { Phase: "training", Step: 1, MaxSteps: 2, Loss: 3.5 });
+        Assert.Equal(job.Outcome.Adapter, Registry.ActiveId());
+        var adapter = Registry.Get(job.Outcome.Adapter);
+        Assert.Equal((AdapterState.Provisional, 3), (adapter.State, adapter.Corrections));
+        Assert.Equal((0, "no correction is ready that the active adapter has not learned"), worker.CanLearn());
+
+        // Of the work only what says what happened is left.
+        Assert.Equal(["lock", "lock.owner", "log.txt", "outcome.json", "plan.json"], Files(id).Append("lock").Append("lock.owner").Order().Distinct());
+    }
+
+    [Fact]
+    public async Task Job_WhoseProcessCrashes_IsStartedAgain()
+    {
+        await using var worker = await StartAsync($"""if [ ! -e "$1/once" ]; then touch "$1/once"; kill -SEGV $$; fi{'\n'}{Succeeds}""");
+        await worker.StartJobAsync();
+        Assert.Equal("provisional", (await _hub.UntilAsync(job => job.State is JobState.Done or JobState.Failed)).Outcome?.Decision);
+        Assert.Equal(2, _starts);
+    }
+
+    [Fact]
+    public async Task Job_WhoseProcessCrashesAgainAndAgain_Fails()
+    {
+        await using var worker = await StartAsync("kill -SEGV $$");
+        await worker.StartJobAsync();
+        var job = await _hub.UntilAsync(job => job.State is JobState.Done or JobState.Failed);
+        Assert.StartsWith("the round's process crashed 3 times", job.Error, StringComparison.Ordinal);
+        Assert.Equal(3, _starts);
+    }
+
+    [Fact]
+    public async Task Job_WhoseProcessSaysWhatIsWrong_FailsWithThat()
+    {
+        await using var worker = await StartAsync("echo 'asr: no trainer is loaded' >&2; exit 1");
+        var id = (await worker.StartJobAsync()).Id;
+        Assert.Equal("no trainer is loaded", (await _hub.UntilAsync(job => job.State == JobState.Failed)).Error);
+        Assert.Equal(1, _starts);
+        Assert.Null(await worker.CancelAsync(id));
+    }
+
+    [Fact]
+    public async Task Job_WithNothingToLearn_IsRefusedAndOneThatWaitsStandsForAnother()
+    {
+        using var held = ProcessLock.TryTake(Path.Combine(_folder.Directory, LearningWorker.LockFile), TimeProvider.System, out _);
+        await using var worker = await StartAsync(Succeeds);
+        var first = await worker.StartJobAsync();
+        Assert.Equal(first.Id, (await worker.StartJobAsync()).Id);
+        Assert.Equal(JobState.Queued, worker.Find(first.Id)!.State);
+        Assert.Equal(JobState.Cancelled, (await worker.CancelAsync(first.Id))!.State);
+        Assert.Equal(0, _starts);
+    }
+
+    [Fact]
+    public async Task Job_Cancelled_EndsItsProcess()
+    {
+        await using var worker = await StartAsync(
+            """
+            trap 'exit 130' TERM
+            echo "{\"phase\":\"training\",\"step\":$$,\"maxSteps\":0,\"values\":{}}"
+            while :; do sleep 0.05; done
+            """);
+        var id = (await worker.StartJobAsync()).Id;
+        var running = await _hub.UntilAsync(job => job.Progress?.Phase == "training");
+        var process = Process.GetProcessById(running.Progress!.Step);
+        Assert.Equal(JobState.Cancelled, (await worker.CancelAsync(id))!.State);
+        await process.WaitForExitAsync(Cancelled);
+        await worker.StopAsync(Cancelled);
+        Assert.Equal(JobState.Cancelled, Jobs.Find(id)!.State);
+        Assert.Null(Registry.ActiveId());
+    }
+
+    [Fact]
+    public async Task Job_WhileCaptionsAreLate_StandsStillAndThenGoesOn()
+    {
+        await using var worker = await StartAsync(
+            """
+            echo "{\"phase\":\"training\",\"step\":$$,\"maxSteps\":0,\"values\":{}}"
+            while [ ! -e "$1/go" ]; do sleep 0.05; done
+
+            """ + Succeeds);
+        var id = (await worker.StartJobAsync()).Id;
+        var process = (await _hub.UntilAsync(job => job.Progress?.Phase == "training")).Progress!.Step;
+        _load = new LiveLoad(TimeSpan.FromSeconds(10), 4);
+        await _hub.UntilAsync(job => job.Progress?.Phase == "paused");
+        if (OperatingSystem.IsLinux())
+        {
+            Assert.Equal("T", File.ReadAllText($"/proc/{process}/stat").Split(") ")[^1][..1]);
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(RoundFolder.Of(_folder.Directory, id).Directory, "go"), "", Cancelled);
+        _load = default;
+        Assert.Equal("provisional", (await _hub.UntilAsync(job => job.State == JobState.Done)).Outcome!.Decision);
+    }
+
+    [Fact]
+    public async Task Host_StoppedInTheMiddle_GoesOnWhenItIsBack()
+    {
+        var first = await StartAsync(
+            """
+            trap 'touch "$1/saved"; exit 130' TERM
+            echo '{"phase":"training","step":1,"maxSteps":2,"values":{}}'
+            while :; do sleep 0.05; done
+            """);
+        var id = (await first.StartJobAsync()).Id;
+        await _hub.UntilAsync(job => job.Progress?.Phase == "training");
+        await first.DisposeAsync();
+        Assert.Equal(JobState.Queued, Jobs.Find(id)!.State);
+        Assert.Contains("saved", Files(id));
+
+        await using var second = await StartAsync(Succeeds);
+        Assert.Equal(id, (await _hub.UntilAsync(job => job.State == JobState.Done)).Id);
+    }
+
+    /// <summary>A killed host leaves a job that seems to run; one that another process runs is left alone.</summary>
+    [Fact]
+    public async Task Host_Killed_TheNextOneTakesItsRoundUp()
+    {
+        var left = await Jobs.AddAsync(JobTrigger.ByCount, new JobSettings());
+        await Jobs.StartAsync(left.Id);
+        var held = ProcessLock.TryTake(Path.Combine(_folder.Directory, LearningWorker.LockFile), TimeProvider.System, out _)!;
+        await using var worker = await StartAsync(Succeeds);
+        Assert.Equal(JobState.Running, worker.Find(left.Id)!.State);
+        held.Dispose();
+        Assert.Equal(left.Id, (await _hub.UntilAsync(job => job.State == JobState.Done)).Id);
+        Assert.Single(Registry.List());
+    }
+
+    /// <summary>Killed after the outcome was written, and after the adapter was put into the registry.</summary>
+    [Fact]
+    public async Task Host_KilledWhileItConcludes_PutsTheAdapterInOnce()
+    {
+        await using (var worker = await StartAsync(Succeeds))
+        {
+            await worker.StartJobAsync();
+            await _hub.UntilAsync(job => job.State == JobState.Done);
+        }
+
+        var job = Jobs.List(1)[0];
+        await _folder.Data.Database.WriteAsync(connection => connection.Execute("UPDATE learning_job SET state = 'running', outcome = NULL, ended_at = NULL"));
+        _hub.Told.Clear();
+        await using var next = await StartAsync("exit 0");
+        Assert.Equal(job.Outcome!.Adapter, (await _hub.UntilAsync(one => one.State == JobState.Done)).Outcome!.Adapter);
+        Assert.Single(Registry.List());
+        Assert.Single(Registry.Activations());
+    }
+
+    [Fact]
+    public async Task Job_WhoseAdapterWasComparedWithAnother_IsNotPromoted()
+    {
+        await using var worker = await StartAsync($"while [ ! -e \"$1/go\" ]; do sleep 0.05; done\n{Succeeds}");
+        var id = (await worker.StartJobAsync()).Id;
+        await _hub.UntilAsync(job => job.State == JobState.Running);
+        while (_starts == 0)
+        {
+            await Task.Delay(10, Cancelled);
+        }
+
+        var other = await Registry.AddAsync(
+            Fixtures.Path("finetune/lora/initial"),
+            new NewAdapter { Base = await BaseModel.HashAsync(Fixtures.Path("micro"), Cancelled), Verdict = AdapterVerdict.Promoted, Reason = "by hand" },
+            Cancelled);
+        await Registry.PromoteAsync(other.Id, AdapterScope.All, "by hand", cancellationToken: Cancelled);
+        await File.WriteAllTextAsync(Path.Combine(RoundFolder.Of(_folder.Directory, id).Directory, "go"), "", Cancelled);
+        var job = await _hub.UntilAsync(job => job.State == JobState.Done);
+        Assert.Equal("rejected", job.Outcome!.Decision);
+        Assert.StartsWith("another adapter was made active while this one was trained", job.Outcome.Reason, StringComparison.Ordinal);
+        Assert.Equal(other.Id, Registry.ActiveId());
+    }
+
+    [Fact]
+    public async Task Jobs_ByCount_StartByThemselvesAndOnce()
+    {
+        await using var worker = await StartAsync(Succeeds, new LearningOptions { MinimumCorrections = 3, CheckInterval = TimeSpan.FromMilliseconds(50) });
+        var job = await _hub.UntilAsync(job => job.State == JobState.Done);
+        Assert.Equal("by count", job.Trigger);
+        await worker.StopAsync(Cancelled);
+        Assert.Single(Jobs.List(10));
+    }
+
+    private string[] Files(string id) =>
+        [.. Directory.GetFileSystemEntries(RoundFolder.Of(_folder.Directory, id).Directory).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+
+    private async Task<LearningWorker> StartAsync(string script, LearningOptions? options = null)
+    {
+        var file = _folder.File(string.Create(CultureInfo.InvariantCulture, $"round-{Guid.NewGuid():n}.sh"));
+        await File.WriteAllTextAsync(file, script, Cancelled);
+        options ??= new LearningOptions { Automatic = false, CheckInterval = TimeSpan.FromMilliseconds(50) };
+        var worker = new LearningWorker(
+            Jobs,
+            new LearningRounds(_folder.Data, Registry),
+            Registry,
+            _folder.Data,
+            new DatabaseChanges(_folder.Data, TimeProvider.System, NullLogger<DatabaseChanges>.Instance),
+            round =>
+            {
+                Interlocked.Increment(ref _starts);
+                var start = new ProcessStartInfo("bash", [file, round.Directory]);
+                start.Environment["ADAPTER"] = Fixtures.Path("finetune/lora/initial");
+                return start;
+            },
+            () => _load,
+            _hub,
+            Options.Create(options),
+            TimeProvider.System,
+            new ServedModel(Fixtures.Path("micro")),
+            NullLogger<LearningWorker>.Instance);
+        await worker.StartAsync(Cancelled);
+        return worker;
+    }
+
+    /// <summary>Keeps what clients are told.</summary>
+    private sealed class Hub : IHubContext<CaptionHub>, IHubClients, IClientProxy
+    {
+        private readonly Channel<bool> _more = Channel.CreateUnbounded<bool>();
+
+        public ConcurrentQueue<LearningJob> Told { get; } = new();
+
+        public IHubClients Clients => this;
+
+        public IGroupManager Groups => throw new NotSupportedException();
+
+        public IClientProxy All => this;
+
+        public Task SendCoreAsync(string method, object?[] args, CancellationToken cancellationToken = default)
+        {
+            Assert.Equal("TrainingProgress", method);
+            Told.Enqueue((LearningJob)args[0]!);
+
+            // As clients get it.
+            JsonSerializer.Serialize(args[0], JsonSerializerOptions.Web);
+            _more.Writer.TryWrite(true);
+            return Task.CompletedTask;
+        }
+
+        /// <summary>Waits for a job that was told, or is.</summary>
+        public async Task<LearningJob> UntilAsync(Func<LearningJob, bool> isMeant)
+        {
+            while (true)
+            {
+                if (Told.LastOrDefault(isMeant) is { } found)
+                {
+                    return found;
+                }
+
+                await _more.Reader.ReadAsync(Cancelled);
+            }
+        }
+
+        public IClientProxy AllExcept(IReadOnlyList<string> excludedConnectionIds) => throw new NotSupportedException();
+
+        public IClientProxy Client(string connectionId) => throw new NotSupportedException();
+
+        IClientProxy IHubClients<IClientProxy>.Clients(IReadOnlyList<string> connectionIds) => throw new NotSupportedException();
+
+        public IClientProxy Group(string groupName) => throw new NotSupportedException();
+
+        public IClientProxy GroupExcept(string groupName, IReadOnlyList<string> excludedConnectionIds) => throw new NotSupportedException();
+
+        IClientProxy IHubClients<IClientProxy>.Groups(IReadOnlyList<string> groupNames) => throw new NotSupportedException();
+
+        public IClientProxy User(string userId) => throw new NotSupportedException();
+
+        public IClientProxy Users(IReadOnlyList<string> userIds) => throw new NotSupportedException();
+    }
+}

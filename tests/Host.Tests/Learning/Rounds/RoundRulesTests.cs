@@ -1,0 +1,128 @@
+using AsrPlatform.Host.Learning.Rounds;
+using Microsoft.Extensions.Options;
+
+namespace AsrPlatform.Host.Tests.Learning.Rounds;
+
+/// <summary>When rounds start and wait, and what a step is made of.</summary>
+public sealed class RoundRulesTests
+{
+    private static readonly DateTimeOffset Noon = new(2030, 1, 2, 12, 0, 0, TimeSpan.FromHours(1));
+
+    [Fact]
+    public void PauseRule_LateCaptions_StandStillAtOnceAndGoOnAfterCalm()
+    {
+        var rule = new PauseRule(TimeSpan.FromSeconds(1), sessions: null);
+        Assert.False(rule.Observe(TimeSpan.FromSeconds(1), 9, Noon));
+        Assert.True(rule.Observe(TimeSpan.FromSeconds(1.1), 9, Noon));
+
+        // Between the two bounds nothing changes; calm must last.
+        Assert.True(rule.Observe(TimeSpan.FromSeconds(0.7), 9, Noon.AddSeconds(10)));
+        Assert.True(rule.Observe(TimeSpan.FromSeconds(0.2), 9, Noon.AddSeconds(11)));
+        Assert.True(rule.Observe(TimeSpan.FromSeconds(0.6), 9, Noon.AddSeconds(13)));
+        Assert.True(rule.Observe(TimeSpan.Zero, 9, Noon.AddSeconds(15)));
+        Assert.True(rule.Observe(TimeSpan.Zero, 9, Noon.AddSeconds(17.9)));
+        Assert.False(rule.Observe(TimeSpan.Zero, 9, Noon.AddSeconds(18)));
+        Assert.False(rule.Observe(TimeSpan.FromSeconds(0.9), 9, Noon.AddSeconds(19)));
+    }
+
+    [Fact]
+    public void PauseRule_ManySessions_StandStillWhereThatWasAskedFor()
+    {
+        var rule = new PauseRule(TimeSpan.FromSeconds(1), sessions: 2);
+        Assert.False(rule.Observe(TimeSpan.Zero, 1, Noon));
+        Assert.True(rule.Observe(TimeSpan.Zero, 2, Noon));
+        Assert.True(rule.Observe(TimeSpan.Zero, 1, Noon));
+        Assert.False(rule.Observe(TimeSpan.Zero, 1, Noon + PauseRule.Calm));
+    }
+
+    [Theory]
+    [InlineData(19, 30, null)]
+    [InlineData(20, 30, "by count")]
+    [InlineData(1, 61, "by age")]
+    [InlineData(0, 600, null)]
+    public void Triggers_ByCountAndAge_AreDueWhenTheOptionsSay(int ready, int minutes, string? expected) =>
+        Assert.Equal(expected, Due(new LearningOptions(), ready, minutes));
+
+    [Fact]
+    public void Triggers_BySchedule_AreDueOnceADayWhenAnythingIsNew()
+    {
+        var options = new LearningOptions { Schedule = ["11:59:55", "03:00"] };
+        Assert.Equal("by schedule", Due(options, 1, 5));
+        Assert.Null(Due(options, 0, 5));
+        Assert.Null(Due(new LearningOptions { Schedule = ["11:59:45", "12:00:01"] }, 1, 5));
+        Assert.Equal("by schedule", LearningTriggers.Due(options, Waiting(1, 5), null, Noon.AddHours(-10), Noon.AddHours(-8)));
+    }
+
+    [Fact]
+    public void Triggers_Off_AreNeverDue() => Assert.Null(Due(new LearningOptions { Automatic = false }, 100, 600));
+
+    [Fact]
+    public void Triggers_AfterAFailure_WaitForSomethingNewOrAnHour()
+    {
+        LearningJob Ended(JobState state, double minutesAgo, double createdMinutesAgo) => new()
+        {
+            Id = "x",
+            State = state,
+            Trigger = "by count",
+            CreatedAt = Noon.AddMinutes(-createdMinutesAgo),
+            EndedAt = Noon.AddMinutes(-minutesAgo),
+        };
+        Assert.Null(Due(new LearningOptions(), 30, 30, Ended(JobState.Failed, 10, 20)));
+        Assert.Equal("by count", Due(new LearningOptions(), 30, 30, Ended(JobState.Done, 10, 20)));
+        Assert.Equal("by count", Due(new LearningOptions(), 30, 300, Ended(JobState.Failed, 61, 90)));
+        Assert.Null(Due(new LearningOptions(), 30, 300, Ended(JobState.Cancelled, 100, 200)));
+
+        // The newest of them came after that job.
+        Assert.Equal("by count", Due(new LearningOptions(), 30, 30, Ended(JobState.Cancelled, 31, 40)));
+    }
+
+    [Fact]
+    public void Mix_EveryStep_HasItsShareOfBoth()
+    {
+        var learn = Enumerable.Range(0, 7).Select(index => $"c{index}").ToArray();
+        var keep = Enumerable.Range(0, 31).Select(index => $"r{index}").ToArray();
+        var mix = RoundMix.Make(learn, keep, ratio: 1, steps: 30, batch: 20, seed: 3);
+        Assert.Equal(600, mix.Count);
+        Assert.All(mix.Chunk(20), step => Assert.Equal(10, step.Count(row => row[0] == 'c')));
+
+        // Everything comes again and again, and nothing twice before all the rest came once.
+        Assert.All(mix.Where(row => row[0] == 'c').GroupBy(row => row), group => Assert.InRange(group.Count(), 42, 43));
+        Assert.Equal(31, mix.Where(row => row[0] == 'r').Take(31).Distinct().Count());
+        Assert.Equal(mix, RoundMix.Make(learn, keep, 1, 30, 20, 3));
+        Assert.NotEqual(mix, RoundMix.Make(learn, keep, 1, 30, 20, 4));
+    }
+
+    [Theory]
+    [InlineData(0.0, 0)]
+    [InlineData(0.01, 1)]
+    [InlineData(3.0, 15)]
+    [InlineData(10.0, 18)]
+    [InlineData(1000.0, 19)]
+    public void Mix_ByRatio_ReplaysSoManyOfTwenty(double ratio, int replayed) =>
+        Assert.Equal(replayed, RoundMix.Make(["c"], ["r"], ratio, steps: 1, batch: 20, seed: 1).Count(row => row == "r"));
+
+    [Fact]
+    public void Mix_WithoutReplay_LearnsAlone() => Assert.All(RoundMix.Make(["c"], [], 1, 2, 4, 1), row => Assert.Equal("c", row));
+
+    [Fact]
+    public void Options_OutOfRange_AreToldAllAtOnce()
+    {
+        var result = new LearningOptions().Validate(null, new LearningOptions { HeldOutShare = 0.6, Start = "again", Schedule = ["noon"], Arguments = ["x"], LearningRate = 0 });
+        Assert.Equal(
+            [
+                "Learning:HeldOutShare is 0.6; it must be 0 … 0.5.",
+                "Learning:LearningRate is 0; it must be above 0, at most 1.",
+                "Learning:Start is 'again'; it must be active or fresh.",
+                "Learning:Schedule holds 'noon'; give times of the day such as 03:00.",
+                "Learning:Arguments holds 'x'; give NAME=VALUE, such as weight-decay=0.01.",
+            ],
+            result.Failures);
+        Assert.Equal(ValidateOptionsResult.Success, new LearningOptions().Validate(null, new LearningOptions()));
+    }
+
+    private static WaitingCorrections Waiting(int ready, double minutes) =>
+        ready == 0 ? new WaitingCorrections(0, null, null) : new WaitingCorrections(ready, Noon.AddMinutes(-minutes), Noon.AddMinutes(-minutes));
+
+    private static string? Due(LearningOptions options, int ready, double minutes, LearningJob? last = null) =>
+        LearningTriggers.Due(options, Waiting(ready, minutes), last, Noon.AddSeconds(-10), Noon);
+}
