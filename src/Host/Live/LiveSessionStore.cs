@@ -384,6 +384,13 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">Something cannot be deleted.</exception>
     public async Task<int> DeleteCorrectionsAsync(IReadOnlyCollection<long> numbers, string reason)
     {
+        var count = await DeleteAllAsync(numbers, reason);
+        _vocabulary?.Refresh();
+        return count;
+    }
+
+    private async Task<int> DeleteAllAsync(IReadOnlyCollection<long> numbers, string reason)
+    {
         await _restoring;
         var count = 0;
         foreach (var session in numbers.Select(_archive.Corrections.Find).OfType<StoredCorrection>().GroupBy(correction => correction.SessionId).ToList())

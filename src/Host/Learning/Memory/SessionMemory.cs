@@ -48,9 +48,11 @@ internal sealed class SessionMemory : IDisposable
             _store.Use(this, text);
         }
 
-        if (adapterVersion != _adapterVersion)
+        // Corrections that were held, refused or deleted meanwhile, by whatever way, take their words along.
+        var isNew = adapterVersion != _adapterVersion;
+        _adapterVersion = adapterVersion;
+        if (isNew || text.Length > 0)
         {
-            _adapterVersion = adapterVersion;
             _store.Refresh(this);
         }
     }
