@@ -255,9 +255,11 @@ internal sealed class SoakRun(Uri host, IReadOnlyList<short[]> clips, SoakOption
             await writing;
             return gone.IsCancellationRequested ? null : acknowledged;
         }
-        catch (Exception) when (gone.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (Exception error) when (!cancellationToken.IsCancellationRequested && (gone.IsCancellationRequested || error is AsrException { Message: LiveClient.ConnectionLost }))
         {
-            await writing;
+            // Dropped, or too slow a machine for the connection's pings: the speaker comes back.
+            await gone.CancelAsync();
+            await Task.WhenAny(writing);
             return null;
         }
         catch
@@ -325,6 +327,10 @@ internal sealed class SoakRun(Uri host, IReadOnlyList<short[]> clips, SoakOption
         catch (Exception) when (leaving.IsCancellationRequested)
         {
             // It has seen enough.
+        }
+        catch (AsrException error) when (error.Message == LiveClient.ConnectionLost)
+        {
+            // It comes back as another viewer.
         }
         finally
         {

@@ -13,6 +13,9 @@ namespace AsrPlatform.Host.Live.Client;
 /// <remarks>Safe for concurrent calls. Errors that the host explains come as <see cref="AsrException"/> with its message.</remarks>
 internal sealed class LiveClient : IAsyncDisposable
 {
+    /// <summary>The message of an <see cref="AsrException"/> after which another connection goes on.</summary>
+    public const string ConnectionLost = "the connection to the host was lost";
+
     private readonly HubConnection _hub;
 
     private LiveClient(IConnectionFactory connections, EndPoint endpoint)
@@ -128,7 +131,7 @@ internal sealed class LiveClient : IAsyncDisposable
         }
 
         return !cancellationToken.IsCancellationRequested && _hub.State != HubConnectionState.Connected
-            ? "the connection to the host was lost"
+            ? ConnectionLost
             : null;
     }
 
