@@ -13,7 +13,6 @@ internal sealed class DatabaseChanges(DataFolder folder, TimeProvider time, ILog
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     private readonly CancellationTokenSource _stop = new();
-    private bool _isDisposed;
     private Task _watching = Task.CompletedTask;
 
     /// <summary>Raised after another process has written, one call at a time; it should be quick. What it throws is logged.</summary>
@@ -27,11 +26,7 @@ internal sealed class DatabaseChanges(DataFolder folder, TimeProvider time, ILog
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        if (!_isDisposed)
-        {
-            await _stop.CancelAsync();
-        }
-
+        await _stop.CancelAsync();
         await _watching.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
