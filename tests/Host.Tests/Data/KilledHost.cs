@@ -115,14 +115,23 @@ internal static class KilledHost
 
         await sending;
         await live.Sessions.EndAsync(Id(session), CancellationToken.None);
-        await watching;
+        var last = await watching;
+
+        // What was corrected when the session was over was not shown to who watched it live.
+        while (await WatchAsync(live, session, last) is var more && more > last)
+        {
+            last = more;
+        }
+
         Say($"over {session}");
     }
 
-    private static async Task WatchAsync(LiveHarness live, int session, long seen)
+    /// <summary>Says what is shown, and corrects every third segment; the last sequence.</summary>
+    private static async Task<long> WatchAsync(LiveHarness live, int session, long seen)
     {
         await foreach (var update in live.Sessions.WatchAsync(Id(session), seen, CancellationToken.None))
         {
+            seen = update.Sequence;
             Say($"shown {session} {JsonSerializer.Serialize(update, JsonSerializerOptions.Web)}");
             if (update is { State: CaptionState.Committed, SegmentId: var segment } && segment % 3 == 0)
             {
@@ -137,6 +146,8 @@ internal static class KilledHost
                 Say($"corrected {session} {JsonSerializer.Serialize(corrected, JsonSerializerOptions.Web)}");
             }
         }
+
+        return seen;
     }
 
     /// <summary>A line that the other process has as soon as this returns, whatever happens to this one.</summary>
