@@ -7,7 +7,6 @@ using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Tests.Live;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 
 namespace AsrPlatform.Host.Tests.Api;

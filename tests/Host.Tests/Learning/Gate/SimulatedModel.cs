@@ -1,5 +1,4 @@
 using System.Text.Json;
-using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Tests;
