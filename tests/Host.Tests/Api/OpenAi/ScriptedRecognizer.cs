@@ -44,17 +44,19 @@ internal sealed class ScriptedRecognizer : ISpeechRecognizer
         CancellationToken cancellationToken = default)
     {
         long samples = 0;
+        var isSilent = true;
         var buffer = new float[4096];
         using (var reader = audio.OpenReader())
         {
             while (reader.Read(buffer) is > 0 and var count)
             {
                 samples += count;
+                isSilent &= !buffer.AsSpan(0, count).ContainsAnyExcept(0f);
             }
         }
 
-        // The warm-up is a second of silence that nobody follows and no file of these tests.
-        if (progress is null && audio is MemoryAudioSource)
+        // The warm-up is a second of silence, and no file of these tests.
+        if (isSilent && audio is MemoryAudioSource)
         {
             return new TranscriptionResult { Text = "", DurationSeconds = 1 };
         }
