@@ -76,7 +76,7 @@ internal sealed class SoakRun(Uri host, IReadOnlyList<short[]> clips, SoakOption
 
     /// <summary>Growth that is none: MiB an hour, and MiB however short the run.</summary>
     private const double ManagedPerHour = 12;
-    private const double ManagedNoise = 10;
+    private const double ManagedNoise = 20;
     private const double WorkingSetPerHour = 48;
     private const double WorkingSetNoise = 32;
 
