@@ -83,6 +83,7 @@ internal sealed class ViewedHost : IAsyncDisposable
                 new("Logging:LogLevel:Default", "None"),
                 new("Live:PauseDuration", "00:00:00.6"),
                 new("Live:ViewerQueue", "4"),
+                new("Corrections:PerAuthorPerMinute", "100000"),
             ],
             data.Root);
         builder.WebHost.UseSockets(static sockets =>
