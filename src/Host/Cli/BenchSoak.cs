@@ -70,6 +70,8 @@ internal static class BenchSoak
                     new("Live:MaximumSessions", Text(2 * options.Sessions)),
                     new("Limits:SessionsPerCaller", Text(2 * options.Sessions)),
                     new("Limits:RequestsPerMinute", "1000000"),
+                    new("Corrections:PerAuthorPerMinute", "100000"),
+                    new("Learning:Automatic", "false"),
                 ],
                 folder.FullName);
             await using var app = HostApplication.Build(builder, plugins, () => load());
