@@ -77,10 +77,12 @@ async function microphone() {
   await viewer.click(".segment.committed");
   await viewer.until(`document.activeElement.tagName === "TEXTAREA"`, "the editor");
   await viewer.evaluate(`document.activeElement.select()`);
-  await viewer.type("A text that a person gave.");
+  const given = "A text that a person gave.";
+  await viewer.type(given);
   await viewer.screenshot("correcting");
   await viewer.press("Enter");
-  const corrected = `document.querySelector(".segment.corrected")?.textContent.trim()`;
+  // An utterance of several segments is corrected one after the other.
+  const corrected = `[document.querySelector(".segment.corrected")?.textContent.trim()].find(text => text === ${JSON.stringify(given)})`;
   const seen = {};
   for (const [name, tab] of Object.entries({ viewer, speaker, overlay })) seen[name] = await tab.until(corrected, `the correction at the ${name}`);
   await viewer.screenshot("corrected");

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.WebSockets;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using AsrPlatform.Abstractions;
@@ -130,7 +131,8 @@ internal sealed class LiveClient : IAsyncDisposable
             return at < 0 ? error.Message : error.Message[(at + Marker.Length)..];
         }
 
-        return !cancellationToken.IsCancellationRequested && _hub.State != HubConnectionState.Connected
+        // A reset socket ends a stream a moment before the connection knows.
+        return !cancellationToken.IsCancellationRequested && (_hub.State != HubConnectionState.Connected || error is WebSocketException)
             ? ConnectionLost
             : null;
     }
