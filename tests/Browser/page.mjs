@@ -81,8 +81,9 @@ async function microphone() {
   await viewer.type(given);
   await viewer.screenshot("correcting");
   await viewer.press("Enter");
-  // An utterance of several segments is corrected one after the other.
-  const corrected = `[document.querySelector(".segment.corrected")?.textContent.trim()].find(text => text === ${JSON.stringify(given)})`;
+  // The text is divided among the segments of the utterance, which are corrected one after the other.
+  const corrected = `[[...document.querySelectorAll(".segment.corrected")].map(part => part.textContent.trim()).filter(Boolean).join(" ")]
+    .find(text => text === ${JSON.stringify(given)})`;
   const seen = {};
   for (const [name, tab] of Object.entries({ viewer, speaker, overlay })) seen[name] = await tab.until(corrected, `the correction at the ${name}`);
   await viewer.screenshot("corrected");

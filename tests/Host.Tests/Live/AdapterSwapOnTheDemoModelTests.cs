@@ -74,7 +74,9 @@ public sealed class AdapterSwapOnTheDemoModelTests : IAsyncLifetime
             Cancelled);
         Assert.Equal(["base", "a0", "a1", "a2"], together.Select(heard => heard.AdapterVersion));
         Assert.Equal(alone.Select(Text), together.Select(Text));
-        Assert.True(together.Select(Text).Distinct().Count() > 1, "the adapters change nothing");
+
+        // Small random changes need not change the text of a clip that the model hears well, but how sure it is of it.
+        Assert.Equal(together.Count, together.Select(heard => heard.AverageLogProbability).Distinct().Count());
         leases.ForEach(lease => lease.Dispose());
         await EventuallyAsync(() => live.Model.Snapshot.Info!.Adapters.Count == 0, "adapters that nobody leases are taken off");
     }

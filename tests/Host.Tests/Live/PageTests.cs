@@ -41,7 +41,7 @@ public sealed class PageTests
         AssertEnded(report["speaker"]!);
         AssertEnded(report["viewer"]!);
         Assert.Equal(Strings(report["speaker"]!["segments"]), Strings(report["viewer"]!["segments"]));
-        Assert.Equal(Correction, Strings(report["speaker"]!["segments"])[0]);
+        Assert.StartsWith(Correction, string.Join(' ', Strings(report["speaker"]!["segments"]).Where(text => text.Length > 0)), StringComparison.Ordinal);
         Assert.True(Strings(report["speaker"]!["segments"]).Length >= before.Length);
     }
 
