@@ -1,21 +1,9 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using AsrPlatform.Host.Learning.Gate;
 
 namespace AsrPlatform.Host.Learning.Registry;
-
-/// <summary>What the gate decided of a candidate.</summary>
-internal enum AdapterVerdict
-{
-    /// <summary>Better, and harms nothing.</summary>
-    Promoted,
-
-    /// <summary>Better as far as few corrections can tell: to be watched.</summary>
-    Provisional,
-
-    /// <summary>Not better, or harmful.</summary>
-    Rejected,
-}
 
 /// <summary>Life of an adapter version.</summary>
 internal enum AdapterState
@@ -58,7 +46,7 @@ internal sealed record NewAdapter
     public JsonNode? Metrics { get; init; }
 
     /// <summary>What the gate decided.</summary>
-    public required AdapterVerdict Verdict { get; init; }
+    public required GateVerdict Verdict { get; init; }
 
     /// <summary>Why, in a sentence for people.</summary>
     public required string Reason { get; init; }
@@ -92,7 +80,7 @@ internal sealed record AdapterCard
 
     public JsonNode? Metrics { get; init; }
 
-    public required AdapterVerdict Verdict { get; init; }
+    public required GateVerdict Verdict { get; init; }
 
     public required string Reason { get; init; }
 

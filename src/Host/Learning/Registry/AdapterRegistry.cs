@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Gate;
 using Microsoft.Data.Sqlite;
 
 namespace AsrPlatform.Host.Learning.Registry;
@@ -81,7 +82,7 @@ internal sealed class AdapterRegistry(DataFolder folder)
                 ("$id", card.Id),
                 ("$parent", card.Parent),
                 ("$base", card.Base),
-                ("$state", NameOf(card.Verdict == AdapterVerdict.Rejected ? AdapterState.Rejected : AdapterState.Candidate)),
+                ("$state", NameOf(card.Verdict == GateVerdict.Rejected ? AdapterState.Rejected : AdapterState.Candidate)),
                 ("$reason", card.Reason),
                 ("$card", json),
                 ("$created", createdAt.ToUnixTimeMilliseconds()))!;

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Learning.Datasets;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Learning.Training;
 
@@ -76,7 +77,7 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
                 Dataset = plan.Dataset,
                 Config = Configuration(plan),
                 Metrics = JsonNode.Parse(outcome.Metrics.GetRawText()),
-                Verdict = outcome.Decision switch { "promoted" => AdapterVerdict.Promoted, "provisional" => AdapterVerdict.Provisional, _ => AdapterVerdict.Rejected },
+                Verdict = outcome.Decision switch { "promoted" => GateVerdict.Promoted, "provisional" => GateVerdict.Provisional, _ => GateVerdict.Rejected },
                 Reason = outcome.Reason,
             },
             cancellationToken);

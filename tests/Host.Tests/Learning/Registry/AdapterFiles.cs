@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
 
 namespace AsrPlatform.Host.Tests.Learning.Registry;
@@ -21,7 +22,7 @@ internal static class AdapterFiles
     }
 
     public static NewAdapter New(
-        string? parent = null, AdapterVerdict verdict = AdapterVerdict.Promoted, string? baseHash = null, double after = 0.1, params long[] corrections) => new()
+        string? parent = null, GateVerdict verdict = GateVerdict.Promoted, string? baseHash = null, double after = 0.1, params long[] corrections) => new()
     {
         Parent = parent,
         Base = baseHash ?? BaseHash,

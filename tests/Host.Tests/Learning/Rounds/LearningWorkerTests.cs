@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Threading.Channels;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Learning.Rounds;
 using AsrPlatform.Host.Live;
@@ -225,7 +226,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
 
         var other = await Registry.AddAsync(
             Fixtures.Path("finetune/lora/initial"),
-            new NewAdapter { Base = await BaseModel.HashAsync(Fixtures.Path("micro"), Cancelled), Verdict = AdapterVerdict.Promoted, Reason = "by hand" },
+            new NewAdapter { Base = await BaseModel.HashAsync(Fixtures.Path("micro"), Cancelled), Verdict = GateVerdict.Promoted, Reason = "by hand" },
             Cancelled);
         await Registry.PromoteAsync(other.Id, AdapterScope.All, "by hand", cancellationToken: Cancelled);
         await File.WriteAllTextAsync(Path.Combine(RoundFolder.Of(_folder.Directory, id).Directory, "go"), "", Cancelled);
