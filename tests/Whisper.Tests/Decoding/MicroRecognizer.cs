@@ -19,9 +19,9 @@ public sealed class MicroRecognizer : IDisposable
     public static IAudioSource Audio(string name) => new MemoryAudioSource(WavFixture.Read($"audio/{name}.wav"), 16000);
 
     /// <summary>The same checkpoint with another model behind it; the caller's model is disposed with the recogniser.</summary>
-    public WhisperRecognizer With(ISeq2SeqModel model) => new(
+    public WhisperRecognizer With(ISeq2SeqModel model, bool hasDynamicContext = false) => new(
         "scripted",
-        new WhisperDecoderInput(model, Parts.Features, Parts.Tokenizer, Parts.Config, Parts.Generation),
+        new WhisperDecoderInput(model, Parts.Features, Parts.Tokenizer, Parts.Config, Parts.Generation with { HasDynamicContext = hasDynamicContext }),
         WhisperRecognizer.DefaultDecoders);
 
     public void Dispose()

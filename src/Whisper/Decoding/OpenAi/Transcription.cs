@@ -171,8 +171,20 @@ internal sealed class Transcription : IDisposable
             return states;
         }
 
-        _mel.Read(seek, frames, _window);
-        return _input.Model.Encode(_window, 1, _windowFrames);
+        if (!_input.Generation.HasDynamicContext)
+        {
+            _mel.Read(seek, frames, _window);
+            return _input.Model.Encode(_window, 1, _windowFrames);
+        }
+
+        // Such a model learnt from audio with silence behind it, never from zeros in the feature domain: it is given the window alone, at
+        // the end of the audio with silence up to a whole second.
+        var isLast = seek + frames == _mel.Frames;
+        var step = isLast ? (int)_framesPerSecond : 2;
+        var context = Math.Min((frames + step - 1) / step * step, _windowFrames);
+        var window = _window.AsSpan(0, _input.Features.FeatureSize * context);
+        _mel.Read(seek, isLast ? context : frames, window);
+        return _input.Model.Encode(window, 1, context);
     }
 
     private WindowResult DecodeWithFallback(WindowDecoder decoder, IEncoderStates states)

@@ -37,6 +37,31 @@ public sealed class OpenAiDecoderTests(MicroRecognizer micro) : IClassFixture<Mi
         Assert.Equal(0, model.Open);
     }
 
+    [Theory]
+    [InlineData(false, new[] { 3000, 3000 })]
+    [InlineData(true, new[] { 3000, 1300 })]
+    public void Transcribe_ByAModelOfShortContexts_EncodesNoMoreThanTheAudioAndItsLastSecond(bool isShort, int[] frames)
+    {
+        using var model = Script((window, sampled) => Next(window == 0 ? [At(0), The, At(30)] : [At(0), Fox, At(12.5)], sampled));
+        using var recognizer = micro.With(model, isShort);
+
+        var result = recognizer.Transcribe(new MemoryAudioSource(new float[(int)(42.5 * 16000)], 16000), new TranscriptionOptions { Language = "en" });
+
+        Assert.Equal(frames, model.FramesOfWindows);
+        Assert.Equal([(0, 30), (30, 42.5)], result.Segments.Select(segment => (segment.Start, segment.End)));
+    }
+
+    [Fact]
+    public void Transcribe_OfAClipByAModelOfShortContexts_HearsNothingBehindTheClip()
+    {
+        using var model = Script((_, sampled) => Next([At(0), The, At(4)], sampled));
+        using var recognizer = micro.With(model, hasDynamicContext: true);
+
+        recognizer.Transcribe(Silence(20), new TranscriptionOptions { Language = "en", ClipTimestamps = [1, 5.01] });
+
+        Assert.Equal([402], model.FramesOfWindows);
+    }
+
     [Fact]
     public void Transcribe_WithoutConditioning_PromptsTheFirstWindowOnly()
     {

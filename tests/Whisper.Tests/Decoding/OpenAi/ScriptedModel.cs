@@ -14,6 +14,9 @@ internal sealed class ScriptedModel(Seq2SeqModelInfo like, Func<int, IReadOnlyLi
     /// <summary>Windows encoded so far.</summary>
     public int Windows { get; private set; }
 
+    /// <summary>Frames of each.</summary>
+    public List<int> FramesOfWindows { get; } = [];
+
     /// <summary>Rows of every call of <see cref="Decode"/>.</summary>
     public List<int> RowsOfCalls { get; } = [];
 
@@ -29,6 +32,7 @@ internal sealed class ScriptedModel(Seq2SeqModelInfo like, Func<int, IReadOnlyLi
     public IEncoderStates Encode(ReadOnlySpan<float> features, int batch, int frames)
     {
         Open++;
+        FramesOfWindows.Add(frames);
         return new States(this, Windows++, batch, frames / 2);
     }
 
