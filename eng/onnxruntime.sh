@@ -1,7 +1,9 @@
 #!/bin/sh
 # Puts ONNX Runtime's library for this machine into artifacts/native/onnxruntime, out of the npm package that
 # bindings/OnnxRuntime/native/package.json names (the lock file pins its content). Idempotent: nothing is fetched twice.
+#   ASR_ONNXRUNTIME_DIR=DIR   the library of that folder is used when the program runs; nothing is fetched
 set -eu
+if [ -n "${ASR_ONNXRUNTIME_DIR:-}" ]; then exit 0; fi
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 source="$root/bindings/OnnxRuntime/native"
 out="$root/artifacts/native/onnxruntime"

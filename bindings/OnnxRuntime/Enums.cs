@@ -67,7 +67,6 @@ namespace AsrPlatform.OnnxRuntime.Tensors
     /// <summary>The types of tensors' elements, by ONNX's numbers.</summary>
     public enum TensorElementType
     {
-        DataTypeMax = 0,
         Float = 1,
         UInt8 = 2,
         Int8 = 3,

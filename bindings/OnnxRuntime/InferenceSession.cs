@@ -124,6 +124,10 @@ public sealed class InferenceSession : IDisposable
 
     internal NativeObject Native => _native;
 
+    /// <summary>A name of the model's as the runtime wants it, for as long as the session lives.</summary>
+    /// <exception cref="OnnxRuntimeException">The model has no such input or output; the message says which it has.</exception>
+    internal nint Name(string name, bool input) => _native.Name(name, input);
+
     /// <summary>Runs the model.</summary>
     /// <param name="runOptions">How to run it.</param>
     /// <param name="inputNames">The names of the values in the same order.</param>
@@ -196,7 +200,7 @@ public sealed class InferenceSession : IDisposable
     public void Dispose() => _native.Dispose();
 
     /// <summary>Makes values of native ones, of which none is lost when something fails on the way.</summary>
-    internal static DisposableList<OrtValue> Adopt(nint[] natives, Func<int, SafeHandle?> keeps)
+    internal static DisposableList<OrtValue> Adopt(nint[] natives, Func<int, NativeObject?> keeps)
     {
         var values = new DisposableList<OrtValue>(natives.Length);
         try
@@ -269,20 +273,19 @@ public sealed class InferenceSession : IDisposable
     /// <summary>Keeps values alive for the length of a run.</summary>
     private readonly ref struct Leases
     {
-        private readonly List<SafeHandle> _taken;
+        private readonly List<NativeObject> _taken;
 
         public Leases(IReadOnlyCollection<OrtValue> values)
         {
-            _taken = new List<SafeHandle>(values.Count);
+            _taken = new List<NativeObject>(values.Count);
             var pointers = new nint[values.Count];
             try
             {
                 foreach (var value in values)
                 {
                     ArgumentNullException.ThrowIfNull(value, nameof(values));
-                    ObjectDisposedException.ThrowIf(value.Native.IsClosed, value);
-                    var taken = false;
-                    value.Native.DangerousAddRef(ref taken);
+                    ObjectDisposedException.ThrowIf(value.Native.IsDisposed, value);
+                    value.Native.AddReference();
                     pointers[_taken.Count] = value.Native.DangerousGetHandle();
                     _taken.Add(value.Native);
                 }
@@ -315,18 +318,17 @@ public sealed class InferenceSession : IDisposable
         public SessionHandle(SessionOptions? options, PrePackedWeightsContainer? weights, Func<nint, nint, nint, nint> create)
             : base(NativeKind.Session)
         {
-            using var environment = new Lease(OrtEnv.Instance());
             using var own = options is null ? new SessionOptions() : null;
             options ??= own!;
             using var native = new Lease(options);
             if (weights is null)
             {
-                Adopt(create(environment.Pointer, native.Pointer, 0));
+                Adopt(create(OrtLibrary.Environment, native.Pointer, 0));
             }
             else
             {
                 using var container = new Lease(weights);
-                Adopt(create(environment.Pointer, native.Pointer, container.Pointer));
+                Adopt(create(OrtLibrary.Environment, native.Pointer, container.Pointer));
                 Keep(weights);
             }
             foreach (var initializer in options.Initializers)
@@ -339,17 +341,23 @@ public sealed class InferenceSession : IDisposable
 
         public nint[] Names(IReadOnlyCollection<string> names, bool input)
         {
-            var known = input ? _inputNames : _outputNames;
             var result = new nint[names.Count];
             var i = 0;
             foreach (var name in names)
             {
-                result[i++] = known.TryGetValue(name, out var text)
-                    ? text
-                    : throw new OnnxRuntimeException(ErrorCode.InvalidArgument,
-                        $"The model has no {(input ? "input" : "output")} '{name}'; it has {string.Join(", ", known.Keys)}.");
+                result[i++] = Name(name, input);
             }
             return result;
+        }
+
+        public nint Name(string name, bool input)
+        {
+            ArgumentNullException.ThrowIfNull(name);
+            var known = input ? _inputNames : _outputNames;
+            return known.TryGetValue(name, out var text)
+                ? text
+                : throw new OnnxRuntimeException(ErrorCode.InvalidArgument,
+                    $"The model has no {(input ? "input" : "output")} '{name}'; it has {string.Join(", ", known.Keys)}.");
         }
 
         private protected override void Release(nint native) => Ort.Release(95, native);

@@ -3,37 +3,33 @@ using AsrPlatform.OnnxRuntime.Interop;
 
 namespace AsrPlatform.OnnxRuntime;
 
-/// <summary>The runtime's one environment, which everything else needs: made at its first use, released never.</summary>
+/// <summary>The runtime's one environment, which everything else needs: there from the first use of the library to the end of the process.</summary>
 /// <remarks>Thread-safe.</remarks>
 public sealed class OrtEnv : NativeObject
 {
-    private static readonly Lazy<OrtEnv> Singleton = new(() => new OrtEnv(), LazyThreadSafetyMode.PublicationOnly);
-    private static readonly Lock Gate = new();
+    private static readonly Lazy<OrtEnv> Singleton = new(() => new OrtEnv(OrtLibrary.Environment));
 
-    private OrtEnv()
-        : base(NativeKind.Environment)
-    {
-        // The runtime keeps one environment however often it is asked; the lock keeps the count of ours at one.
-        Adopt(Ort.CreateEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING, "asr"));
-    }
+    private OrtEnv(nint native)
+        : base(NativeKind.Environment, owns: false) => Adopt(native);
 
-    /// <summary>Whether anything asked for the environment yet.</summary>
-    public static bool IsCreated => Singleton.IsValueCreated;
+    /// <summary>Whether anything used the library yet.</summary>
+    public static bool IsCreated => OrtLibrary.Environment != 0;
 
     /// <summary>The environment.</summary>
     /// <exception cref="DllNotFoundException">ONNX Runtime is missing; the message says what to do.</exception>
     public static OrtEnv Instance()
     {
-        lock (Gate)
-        {
-            return Singleton.Value;
-        }
+        OrtLibrary.EnsureLoaded();
+        return Singleton.Value;
     }
 
     /// <summary>The runtime's version, such as <c>1.30.0</c>.</summary>
     public string GetVersionString() => OrtLibrary.Version!;
 
-    /// <summary>The execution providers that this build of the runtime has, by its names (<c>CPUExecutionProvider</c>, <c>CUDAExecutionProvider</c> …).</summary>
+    /// <summary>
+    /// The execution providers that this build of the runtime knows, by its names (<c>CPUExecutionProvider</c>, <c>CUDAExecutionProvider</c> …).
+    /// Whether one can be used shows when it is appended: its own libraries may be missing.
+    /// </summary>
     public string[] GetAvailableProviders() => Ort.AvailableProviders();
 
     /// <summary>Switches off what builds for Windows report to Microsoft.</summary>
@@ -43,5 +39,5 @@ public sealed class OrtEnv : NativeObject
         Ort.Call(6, self.Pointer);
     }
 
-    private protected override void Release(nint native) => Ort.Release(92, native);
+    private protected override void Release(nint native) => throw new InvalidOperationException("The environment is not owned.");
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using AsrPlatform.OnnxRuntime.Diagnostics;
 using AsrPlatform.OnnxRuntime.Interop;
 
@@ -13,12 +12,15 @@ namespace AsrPlatform.OnnxRuntime;
 /// </remarks>
 public sealed class OrtIoBinding : NativeObject
 {
-    private readonly Dictionary<string, SafeHandle> _inputs = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, SafeHandle> _outputs = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, NativeObject> _inputs = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, NativeObject> _outputs = new(StringComparer.Ordinal);
+
+    private readonly InferenceSession _session;
 
     internal OrtIoBinding(InferenceSession session)
         : base(NativeKind.Binding)
     {
+        _session = session;
         using var of = new Lease(session.Native);
         Adopt(Ort.Get(134, of.Pointer));
         Keep(session.Native);
@@ -26,11 +28,11 @@ public sealed class OrtIoBinding : NativeObject
 
     /// <summary>Binds a tensor to an input.</summary>
     /// <exception cref="OnnxRuntimeException">The model has no such input.</exception>
-    public void BindInput(string name, OrtValue ortValue) => Bind(136, name, ortValue, _inputs);
+    public void BindInput(string name, OrtValue ortValue) => Bind(input: true, name, ortValue);
 
     /// <summary>Binds a tensor to an output, which must have its type and shape at the run.</summary>
     /// <exception cref="OnnxRuntimeException">The model has no such output.</exception>
-    public void BindOutput(string name, OrtValue ortValue) => Bind(137, name, ortValue, _outputs);
+    public void BindOutput(string name, OrtValue ortValue) => Bind(input: false, name, ortValue);
 
     /// <summary>Has an output allocated at a place at each run; <see cref="GetOutputValues"/> gives it.</summary>
     /// <exception cref="OnnxRuntimeException">The model has no such output.</exception>
@@ -38,7 +40,7 @@ public sealed class OrtIoBinding : NativeObject
     {
         using var self = new Lease(this);
         using var memory = new Lease(memInfo);
-        Ort.Call(138, self.Pointer, name, memory.Pointer);
+        Ort.Bind(138, self.Pointer, _session.Name(name, input: false), memory.Pointer);
         Forget(_outputs, name);
     }
 
@@ -86,19 +88,19 @@ public sealed class OrtIoBinding : NativeObject
         ForgetAll(_outputs);
     }
 
-    private void Bind(int position, string name, OrtValue ortValue, Dictionary<string, SafeHandle> bound)
+    private void Bind(bool input, string name, OrtValue ortValue)
     {
         ArgumentNullException.ThrowIfNull(ortValue);
         using var self = new Lease(this);
         using var value = new Lease(ortValue.Native);
-        Ort.Call(position, self.Pointer, name, value.Pointer);
-        var taken = false;
-        ortValue.Native.DangerousAddRef(ref taken);
+        Ort.Bind(input ? 136 : 137, self.Pointer, _session.Name(name, input), value.Pointer);
+        ortValue.Native.AddReference();
+        var bound = input ? _inputs : _outputs;
         Forget(bound, name);
         bound[name] = ortValue.Native;
     }
 
-    private static void Forget(Dictionary<string, SafeHandle> bound, string name)
+    private static void Forget(Dictionary<string, NativeObject> bound, string name)
     {
         if (bound.Remove(name, out var before))
         {
@@ -106,7 +108,7 @@ public sealed class OrtIoBinding : NativeObject
         }
     }
 
-    private static void ForgetAll(Dictionary<string, SafeHandle> bound)
+    private static void ForgetAll(Dictionary<string, NativeObject> bound)
     {
         foreach (var value in bound.Values)
         {

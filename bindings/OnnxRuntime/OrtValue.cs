@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Runtime.InteropServices;
 using AsrPlatform.OnnxRuntime.Diagnostics;
 using AsrPlatform.OnnxRuntime.Interop;
 using AsrPlatform.OnnxRuntime.Tensors;
@@ -18,7 +17,7 @@ public sealed class OrtValue : IDisposable
     private nint _data;
 
     /// <summary>Takes over a native value.</summary>
-    internal OrtValue(nint native, SafeHandle? keeps = null)
+    internal OrtValue(nint native, NativeObject? keeps = null)
         : this(new ValueHandle(native, default, keeps))
     {
     }
@@ -194,7 +193,7 @@ public sealed class OrtValue : IDisposable
         /// <param name="native">The value, which is taken over.</param>
         /// <param name="pin">What holds its memory in place; disposed of after it.</param>
         /// <param name="keeps">What its memory belongs to.</param>
-        public ValueHandle(nint native, MemoryHandle pin, SafeHandle? keeps)
+        public ValueHandle(nint native, MemoryHandle pin, NativeObject? keeps)
             : base(NativeKind.Value)
         {
             Adopt(native);

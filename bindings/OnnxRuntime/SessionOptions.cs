@@ -22,12 +22,7 @@ public sealed class SessionOptions : NativeObject
 
     /// <exception cref="DllNotFoundException">ONNX Runtime is missing; the message says what to do.</exception>
     public SessionOptions()
-        : base(NativeKind.SessionOptions)
-    {
-        // Execution providers log while they are added, which fails before there is an environment.
-        OrtEnv.Instance();
-        Adopt(Ort.Create(10));
-    }
+        : base(NativeKind.SessionOptions) => Adopt(Ort.Create(10));
 
     /// <summary>Whether the memory of a run is planned from the runs before it with inputs of the same shapes. Default: true.</summary>
     public bool EnableMemoryPattern

@@ -4,14 +4,14 @@ namespace AsrPlatform.OnnxRuntime.Diagnostics;
 
 /// <summary>What the binding found, for <c>asr doctor</c> and tests. The package has none of this.</summary>
 /// <remarks>Thread-safe. Everything but <see cref="TryLoad"/> and <see cref="LiveObjects"/> throws <see cref="DllNotFoundException"/> where ONNX Runtime is missing.</remarks>
-public static unsafe class OnnxRuntimeLibrary
+public static class OnnxRuntimeLibrary
 {
     /// <summary>The file that was loaded.</summary>
     public static string Path
     {
         get
         {
-            _ = OrtLibrary.Table;
+            OrtLibrary.EnsureLoaded();
             return OrtLibrary.Path!;
         }
     }
@@ -21,7 +21,7 @@ public static unsafe class OnnxRuntimeLibrary
     {
         get
         {
-            _ = OrtLibrary.Table;
+            OrtLibrary.EnsureLoaded();
             return OrtLibrary.Version!;
         }
     }
@@ -31,7 +31,7 @@ public static unsafe class OnnxRuntimeLibrary
     {
         try
         {
-            _ = OrtLibrary.Table;
+            OrtLibrary.EnsureLoaded();
             problem = null;
             return true;
         }

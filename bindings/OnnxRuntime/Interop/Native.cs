@@ -63,14 +63,13 @@ internal readonly ref struct Utf8Pairs
 /// <exception cref="ObjectDisposedException">It was disposed of before.</exception>
 internal readonly ref struct Lease
 {
-    private readonly SafeHandle _handle;
+    private readonly NativeObject _handle;
 
-    public Lease(SafeHandle handle)
+    public Lease(NativeObject handle)
     {
         ArgumentNullException.ThrowIfNull(handle);
-        ObjectDisposedException.ThrowIf(handle.IsClosed, handle);
-        var taken = false;
-        handle.DangerousAddRef(ref taken);
+        ObjectDisposedException.ThrowIf(handle.IsDisposed, handle);
+        handle.AddReference();
         _handle = handle;
     }
 

@@ -12,7 +12,8 @@ public abstract class NativeObject : SafeHandle
     private static readonly long[] Live = new long[Enum.GetValues<NativeKind>().Length];
     private readonly NativeKind _kind;
     private readonly bool _owns;
-    private List<SafeHandle>? _kept;
+    private List<NativeObject>? _kept;
+    private volatile bool _disposed;
 
     private protected NativeObject(NativeKind kind, bool owns = true)
         : base(0, ownsHandle: true)
@@ -24,6 +25,9 @@ public abstract class NativeObject : SafeHandle
     /// <inheritdoc />
     public override bool IsInvalid => handle == 0;
 
+    /// <summary>Whether somebody disposed of it; it may still live, for calls and objects that need it.</summary>
+    internal bool IsDisposed => _disposed;
+
     internal static long Count(NativeKind kind) => Interlocked.Read(ref Live[(int)kind]);
 
     private protected void Adopt(nint native)
@@ -33,14 +37,20 @@ public abstract class NativeObject : SafeHandle
     }
 
     /// <summary>Keeps another object alive for as long as this one lives.</summary>
-    private protected void Keep(SafeHandle other)
+    private protected void Keep(NativeObject other)
     {
         _kept ??= [];
         _kept.EnsureCapacity(_kept.Count + 1);
-        ObjectDisposedException.ThrowIf(other.IsClosed, other);
-        var taken = false;
-        other.DangerousAddRef(ref taken);
+        other.AddReference();
         _kept.Add(other);
+    }
+
+    /// <summary>To be matched by <see cref="SafeHandle.DangerousRelease"/>.</summary>
+    /// <exception cref="ObjectDisposedException">It was released before.</exception>
+    internal void AddReference()
+    {
+        var taken = false;
+        DangerousAddRef(ref taken);
     }
 
     private protected abstract void Release(nint native);
@@ -53,6 +63,13 @@ public abstract class NativeObject : SafeHandle
             other.DangerousRelease();
         }
         _kept = null;
+    }
+
+    /// <inheritdoc />
+    protected override void Dispose(bool disposing)
+    {
+        _disposed = true;
+        base.Dispose(disposing);
     }
 
     /// <inheritdoc />

@@ -134,14 +134,6 @@ internal static unsafe class Ort
     }
 
     // Environment
-    public static nint CreateEnvironment(OrtLoggingLevel level, string name)
-    {
-        using var utf8 = new Utf8(name);
-        nint made;
-        Check(((delegate* unmanaged<int, byte*, nint*, nint>)Table[3])((int)level, utf8.Pointer, &made));
-        return made;
-    }
-
     public static string[] AvailableProviders()
     {
         nint* names;
@@ -323,6 +315,9 @@ internal static unsafe class Ort
     }
 
     // Bindings
+    public static void Bind(int position, nint binding, nint name, nint value) =>
+        Check(((delegate* unmanaged<nint, nint, nint, nint>)Table[position])(binding, name, value));
+
     public static string[] BoundOutputNames(nint binding)
     {
         byte* text;

@@ -24,6 +24,9 @@ internal static unsafe class OrtLibrary
     /// <summary>The version that the library gives itself; null before the first call.</summary>
     public static string? Version { get; private set; }
 
+    /// <summary>The runtime's environment, made with the table: functions that log abort the process where there is none. It is never released.</summary>
+    public static nint Environment { get; private set; }
+
     /// <summary>The function pointers of <c>OrtApi</c>, by position.</summary>
     /// <exception cref="DllNotFoundException">The library is missing or too old; the message says what to do.</exception>
     public static nint* Table
@@ -34,6 +37,9 @@ internal static unsafe class OrtLibrary
             return (nint*)(table != 0 ? table : Load());
         }
     }
+
+    /// <inheritdoc cref="Table" />
+    public static void EnsureLoaded() => _ = Table;
 
     private static string FileName =>
         OperatingSystem.IsWindows() ? "onnxruntime.dll" : OperatingSystem.IsMacOS() ? "libonnxruntime.1.dylib" : "libonnxruntime.so.1";
@@ -92,6 +98,19 @@ internal static unsafe class OrtLibrary
             NativeLibrary.Free(library);
             throw new DllNotFoundException($"{path} is ONNX Runtime {version}, version 1.{ApiVersion} or newer is needed: {Remedy}");
         }
+        nint environment;
+        using (var name = new Utf8("asr"))
+        {
+            var functions = (nint*)table;
+            var status = ((delegate* unmanaged<int, byte*, nint*, nint>)functions[3])((int)OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING, name.Pointer, &environment);
+            if (status != 0)
+            {
+                var message = Marshal.PtrToStringUTF8(((delegate* unmanaged<nint, nint>)functions[2])(status));
+                ((delegate* unmanaged<nint, void>)functions[93])(status);
+                throw new DllNotFoundException($"{path} does not start: {message}");
+            }
+        }
+        Environment = environment;
         Path = path;
         Version = version;
         return table;
@@ -99,7 +118,7 @@ internal static unsafe class OrtLibrary
 
     private static IEnumerable<string> Candidates()
     {
-        if (Environment.GetEnvironmentVariable("ASR_ONNXRUNTIME_DIR") is { Length: > 0 } given)
+        if (System.Environment.GetEnvironmentVariable("ASR_ONNXRUNTIME_DIR") is { Length: > 0 } given)
         {
             foreach (var name in File.Exists(given) ? [""] : FileNames)
             {
