@@ -27,7 +27,7 @@ if (Test-Path src/Host/ClientApp/package.json) {
 Say 'building'
 $projects = @('src/Host/Host.csproj') + (Get-ChildItem plugins/*/*.csproj | ForEach-Object { $_.FullName })
 foreach ($project in $projects) {
-    dotnet build $project -v minimal -nologo -p:TorchBinding=TorchSharp
+    dotnet build $project -v minimal -nologo -p:TorchBinding=TorchSharp -p:OnnxBinding=OnnxRuntime
     if ($LASTEXITCODE -ne 0) { throw "building $project failed" }
 }
 

@@ -43,4 +43,7 @@ else
   say "this is no Debian: bring ${packages[*]} yourself"
 fi
 
+# ONNX Runtime's library, out of its npm package.
+eng/onnxruntime.sh || die "see above"
+
 say "everything is in place"
