@@ -38,7 +38,7 @@ internal sealed class VocabularyStore : IDisposable
     private readonly Lock _gate = new();
     private readonly List<SessionMemory> _sessions = [];
     private readonly Dictionary<string, DateTimeOffset> _heard = new(StringComparer.Ordinal); // by phrase
-    private IReadOnlyList<Lesson> _lessons = [];
+    private List<Lesson> _lessons = [];
 
     /// <param name="folder">Holds the corrections.</param>
     /// <param name="corrections">Tells when they change.</param>
@@ -177,7 +177,7 @@ internal sealed class VocabularyStore : IDisposable
         _changes.Changed -= Refresh;
     }
 
-    private void Refresh(IReadOnlyList<SessionMemory> memories)
+    private void Refresh(SessionMemory[] memories)
     {
         if (_options.Enabled && memories.Any(memory => memory.UsesCorrections))
         {
