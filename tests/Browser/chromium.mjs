@@ -151,11 +151,11 @@ export class Tab {
   }
 }
 
-/** Tries for a minute: the machine may be busy. */
+/** Tries for some minutes: the machine may be busy. */
 export async function attempt(what, action) {
   let last;
   if (process.env.TRACE) console.error(new Date().toISOString(), what);
-  for (let i = 0; i < 600; i++) {
+  for (let i = 0; i < 2400; i++) {
     const result = await Promise.resolve()
       .then(action)
       .catch((error) => void (last = error));

@@ -15,8 +15,7 @@ internal static class DataServices
             ? DataFolder.Open(directory, provider.GetRequiredService<TimeProvider>())
             : DataFolder.OpenTemporary(provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<SessionArchive>();
-        services.AddSingleton<DatabaseChanges>();
-        services.AddHostedService(provider => provider.GetRequiredService<DatabaseChanges>());
+        services.AddHosted<DatabaseChanges>();
         return services;
     }
 }

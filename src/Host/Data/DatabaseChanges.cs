@@ -30,8 +30,11 @@ internal sealed class DatabaseChanges(DataFolder folder, TimeProvider time, ILog
         await _watching.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Stops; the host's services dispose it twice, as what it is and as a hosted service.</summary>
-    public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None);
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None);
+        _stop.Dispose();
+    }
 
     private async Task WatchAsync(long? seen)
     {

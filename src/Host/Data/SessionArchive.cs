@@ -139,24 +139,29 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
 
     /// <summary>Corrects a session that is over. The same correction twice is one. Its clip is not cut yet.</summary>
     /// <exception cref="AsrException">There is no such segment or sequence, there are too many corrections, or it cannot be kept.</exception>
-    public Task<CaptionUpdate> CorrectAsync(SessionRecord record, Correction correction, int maximum) => folder.Database.WriteAsync(connection =>
+    public async Task<CaptionUpdate> CorrectAsync(SessionRecord record, Correction correction, int maximum)
     {
-        if (Corrected(connection, record, correction.Id) is { } done)
+        var corrected = await folder.Database.WriteAsync(connection =>
         {
-            return done;
-        }
+            if (Corrected(connection, record, correction.Id) is { } done)
+            {
+                return done;
+            }
 
-        var last = (long)connection.Scalar("SELECT last_sequence FROM session WHERE number = $number", ("$number", record.Number))!;
-        var caption = connection.Query(
-            $"SELECT {CaptionColumns} FROM caption WHERE session = $session AND segment = $segment ORDER BY revision DESC LIMIT 1",
-            reader => Caption(reader, record.Id),
-            ("$session", record.Number),
-            ("$segment", correction.SegmentId)).SingleOrDefault();
-        var corrections = (long)connection.Scalar("SELECT count(*) FROM correction WHERE session = $session", ("$session", record.Number))!;
-        var update = CorrectionRules.Apply(correction, caption, last, (int)corrections, maximum) with { Sequence = last + 1, Revision = caption!.Revision + 1 };
-        Write(connection, record.Number, update, correction);
-        return update;
-    });
+            var last = (long)connection.Scalar("SELECT last_sequence FROM session WHERE number = $number", ("$number", record.Number))!;
+            var caption = connection.Query(
+                $"SELECT {CaptionColumns} FROM caption WHERE session = $session AND segment = $segment ORDER BY revision DESC LIMIT 1",
+                reader => Caption(reader, record.Id),
+                ("$session", record.Number),
+                ("$segment", correction.SegmentId)).SingleOrDefault();
+            var corrections = (long)connection.Scalar("SELECT count(*) FROM correction WHERE session = $session", ("$session", record.Number))!;
+            var update = CorrectionRules.Apply(correction, caption, last, (int)corrections, maximum) with { Sequence = last + 1, Revision = caption!.Revision + 1 };
+            Write(connection, record.Number, update, correction);
+            return update;
+        });
+        Corrections.Tell();
+        return corrected;
+    }
 
     /// <summary>
     /// Deletes corrections for good, with what was made of them (<see cref="CorrectionStore.DeleteAsync"/>), and shows the text before each of
@@ -181,11 +186,18 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
     }
 
     /// <summary>Writes an update of a running session; see <see cref="ISessionJournal.WriteAsync"/>.</summary>
-    public Task WriteAsync(long number, CaptionUpdate update, Correction? correction) => folder.Database.WriteAsync(connection =>
+    public async Task WriteAsync(long number, CaptionUpdate update, Correction? correction)
     {
-        Write(connection, number, update, correction);
-        return true;
-    });
+        await folder.Database.WriteAsync(connection =>
+        {
+            Write(connection, number, update, correction);
+            return true;
+        });
+        if (correction is not null)
+        {
+            Corrections.Tell();
+        }
+    }
 
     /// <summary>Reserves sequences of a running session; see <see cref="ISessionJournal.ReserveAsync"/>.</summary>
     public Task ReserveAsync(long number, long sequence) => folder.Database.WriteAsync(connection => connection.Execute(

@@ -31,15 +31,12 @@ internal static class LiveServices
 
         // Hosted services stop in the opposite order: sessions are flushed while there is a recogniser.
         services.AddSingleton(provider => provider.GetRequiredService<IOptions<LiveOptions>>().Value.Streaming());
-        services.AddSingleton<ModelHost>();
-        services.AddHostedService(provider => provider.GetRequiredService<ModelHost>());
+        services.AddHosted<ModelHost>();
         services.AddAdapters();
         services.AddSingleton<ConfidenceStore>();
-        services.AddSingleton<ConfidenceUpdates>();
-        services.AddHostedService(provider => provider.GetRequiredService<ConfidenceUpdates>());
+        services.AddHosted<ConfidenceUpdates>();
         services.TryAddSingleton<VoiceActivityDetectorFactory>(static (sampleRateHz, threshold) => new AdaptiveVoiceActivityDetector(sampleRateHz, threshold));
-        services.AddSingleton<LiveSessionStore>();
-        services.AddHostedService(provider => provider.GetRequiredService<LiveSessionStore>());
+        services.AddHosted<LiveSessionStore>();
         services.AddHostedService<AdapterEvents>();
         services.AddCorrections(configuration);
 

@@ -47,7 +47,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     private readonly LiveMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger<LiveSession> _logger;
-    private readonly ISessionAdapters? _adapters;
+    private readonly ActiveAdapters _adapters;
     private readonly VocabularyStore? _vocabulary;
     private readonly CancellationTokenSource _closing = new();
     private Task _restoring = Task.CompletedTask;
@@ -64,7 +64,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         LiveMetrics metrics,
         TimeProvider time,
         ILogger<LiveSession> logger,
-        ISessionAdapters? adapters = null,
+        ActiveAdapters adapters,
         VocabularyStore? vocabulary = null)
     {
         _model = model;
@@ -154,7 +154,7 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
                 return Resume(await ReopenAsync(record, recognizer, cancellationToken), settings);
             }
 
-            var adapter = await AdapterOfAsync(settings, cancellationToken);
+            var adapter = await _adapters.OpenAsync(settings.Adapter, settings.Tenant, settings.Speaker, cancellationToken);
             try
             {
                 return Open(await _archive.CreateAsync(id, settings), recognizer, adapter).Position;
@@ -350,15 +350,6 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <exception cref="AsrException">There is no such session or segment, the segment is not committed, or the correction is malformed or cannot be kept.</exception>
     public async Task<CaptionUpdate> CorrectAsync(Correction correction)
     {
-        var update = await KeepAsync(correction);
-
-        // Its words count for the next utterance of every session.
-        _vocabulary?.Refresh();
-        return update;
-    }
-
-    private async Task<CaptionUpdate> KeepAsync(Correction correction)
-    {
         CorrectionRules.Require(correction);
         await _restoring;
         while (true)
@@ -383,13 +374,6 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
     /// <returns>How many were deleted.</returns>
     /// <exception cref="AsrException">Something cannot be deleted.</exception>
     public async Task<int> DeleteCorrectionsAsync(IReadOnlyCollection<long> numbers, string reason)
-    {
-        var count = await DeleteAllAsync(numbers, reason);
-        _vocabulary?.Refresh();
-        return count;
-    }
-
-    private async Task<int> DeleteAllAsync(IReadOnlyCollection<long> numbers, string reason)
     {
         await _restoring;
         var count = 0;
@@ -616,12 +600,12 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         SessionAdapter adapter;
         try
         {
-            adapter = await AdapterOfAsync(record.Settings, cancellationToken);
+            adapter = await _adapters.OpenAsync(record.Settings.Adapter, record.Settings.Tenant, record.Settings.Speaker, cancellationToken);
         }
         catch (AsrException error)
         {
             _logger.LogWarning("Session {Session} goes on without its adapter: {Reason}", record.Id, error.Message);
-            adapter = await AdapterOfAsync(record.Settings with { Adapter = null }, cancellationToken);
+            adapter = await _adapters.OpenAsync(adapter: null, record.Settings.Tenant, record.Settings.Speaker, cancellationToken);
         }
 
         try
@@ -634,15 +618,6 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
             throw;
         }
     }
-
-    private async Task<SessionAdapter> AdapterOfAsync(SessionSettings settings, CancellationToken cancellationToken) => _adapters is not null
-        ? await _adapters.OpenAsync(settings.Adapter, settings.Tenant, settings.Speaker, cancellationToken)
-        : new SessionAdapter(settings.Adapter switch
-        {
-            null or "active" => _model.Adapters.LeaseDefault(),
-            "none" => AdapterLease.None,
-            var name => _model.Adapters.TryLease(name) ?? throw new AsrException($"there is no adapter '{Shown(name)}'"),
-        });
 
     /// <summary>Puts a session to work.</summary>
     private LiveSession Open(SessionRecorder recorder, RecognizerInfo recognizer, SessionAdapter adapter)

@@ -18,8 +18,7 @@ internal static class SecurityServices
     {
         services.AddSettings<SecurityOptions>(configuration, SecurityOptions.Section);
         services.AddSingleton(provider => new ApiKeyStore(configuration["DataDirectory"], provider.GetRequiredService<TimeProvider>()));
-        services.AddSingleton<OpenConnections>();
-        services.AddHostedService(provider => provider.GetRequiredService<OpenConnections>());
+        services.AddHosted<OpenConnections>();
         services.AddSingleton<AccessControl>();
         services.AddSingleton<Origins>();
         services.AddSingleton<SecurityHeaders>();

@@ -97,12 +97,14 @@ public sealed class LearnTests : IDisposable
         var first = await process.StandardOutput.ReadLineAsync(Cancelled);
         Assert.Equal("data", JsonSerializer.Deserialize<RoundProgress>(first!, JsonSerializerOptions.Web)!.Phase);
 
-        // Nobody else may run it meanwhile, and whoever tries is told who does.
+        // Nobody else may run it meanwhile, and whoever tries is told who does. It stands still, lest it ends before the other one has begun.
+        Send("STOP", process.Id);
         var refused = AsrProcess.Run(arguments);
         Assert.Equal(RoundProcess.Busy, refused.ExitCode);
         Assert.Equal(process.Id, ProcessLock.ProcessIn(refused.Error["asr: ".Length..]));
 
         process.StandardInput.Close();
+        Send("CONT", process.Id);
         await process.StandardOutput.ReadToEndAsync(Cancelled);
         await process.WaitForExitAsync(Cancelled);
         Assert.Equal(130, process.ExitCode);

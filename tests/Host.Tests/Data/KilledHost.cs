@@ -39,24 +39,15 @@ internal static class KilledHost
     /// <param name="largestFileKiB">The operating system lets no file grow beyond this, as a full disk would not; null: no limit.</param>
     public static Process Start(string folder, IReadOnlyDictionary<int, long> sessions, int? largestFileKiB = null)
     {
-        var assembly = typeof(KilledHost).Assembly.Location;
-        string[] program = Path.GetFileNameWithoutExtension(Environment.ProcessPath!) == "dotnet" ? [Environment.ProcessPath!, assembly] : [Environment.ProcessPath!];
-        if (largestFileKiB is { } limit)
-        {
-            // Ignored, the signal becomes an error of the write.
-            program = ["bash", "-c", string.Create(CultureInfo.InvariantCulture, $"trap '' XFSZ; ulimit -f {limit}; exec \"$@\""), "bash", .. program];
-        }
-
-        var start = new ProcessStartInfo(program[0], program[1..]) { RedirectStandardOutput = true };
+        // Ignored, the signal becomes an error of the write.
+        string[] limit = largestFileKiB is null ? [] : ["bash", "-c", string.Create(CultureInfo.InvariantCulture, $"trap '' XFSZ; ulimit -f {largestFileKiB}; exec \"$@\""), "bash"];
+        var start = StartupHook.Start(Variable, JsonSerializer.Serialize(new Arguments(folder, new(sessions))), limit);
         if (largestFileKiB is not null)
         {
             // The runtime's own memory is a file of gigabytes otherwise.
             start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
         }
 
-        start.Environment["DOTNET_STARTUP_HOOKS"] = assembly;
-        start.Environment["DOTNET_TieredPGO"] = "0";
-        start.Environment[Variable] = JsonSerializer.Serialize(new Arguments(folder, new(sessions)));
         return Process.Start(start)!;
     }
 

@@ -50,7 +50,7 @@ internal sealed class LiveHarness : IAsyncDisposable
             time,
             NullLogger<LiveSession>.Instance,
             Adapters,
-            memory is null ? null : new VocabularyStore(Folder, Microsoft.Extensions.Options.Options.Create(memory), time, NullLogger<VocabularyStore>.Instance));
+            memory is null ? null : new VocabularyStore(Folder, Archive.Corrections, Registry, _changes, Microsoft.Extensions.Options.Options.Create(memory), time, NullLogger<VocabularyStore>.Instance));
     }
 
     private readonly DatabaseChanges _changes;
@@ -159,10 +159,10 @@ internal sealed class LiveHarness : IAsyncDisposable
         return updates;
     }
 
-    /// <summary>Waits for something that another thread does.</summary>
+    /// <summary>Waits for something that another thread does, for minutes where the machine is busy.</summary>
     public static async Task EventuallyAsync(Func<bool> condition, string what)
     {
-        for (var i = 0; i < 2000; i++)
+        for (var i = 0; i < 12_000; i++)
         {
             if (condition())
             {

@@ -41,8 +41,8 @@ public sealed class ManyViewersTests(ITestOutputHelper output)
             CultureInfo.InvariantCulture,
             $"latency {alone.MedianLatency:0.000} s without, {beside.MedianLatency:0.000} s beside stalled viewers; updates {alone.Updates} and {beside.Updates} a viewer; managed {alone.Memory.Managed / MiB:0.0}, {before.Managed / MiB:0.0}, {beside.Memory.Managed / MiB:0.0}, {after.Managed / MiB:0.0} MiB; working set {before.WorkingSet / MiB:0}, {beside.Memory.WorkingSet / MiB:0}, {after.WorkingSet / MiB:0} MiB"));
 
-        // Somebody who waited for a stalled viewer would wait to the end.
-        Assert.InRange(beside.MedianLatency, 0, 3 * alone.MedianLatency);
+        // Somebody who waited for a stalled viewer would wait to the end of all that is said; a machine that is busy with other tests delays by less.
+        Assert.InRange(beside.MedianLatency, 0, Math.Max(3 * alone.MedianLatency, beside.SecondsSpoken / 4));
 
         // While two hundred are connected: ten who read nothing hold no more than others, but for a few buffers.
         Assert.InRange(beside.Memory.Managed, 0, alone.Memory.Managed + (24 * MiB));
@@ -80,6 +80,9 @@ public sealed class ManyViewersTests(ITestOutputHelper output)
             var watching = viewers.Select(viewer => viewer.WatchAsync()).ToList();
             await Task.WhenAll(viewers.Select(viewer => viewer.HasHistory));
             await Task.WhenAll(speakers.Select(speaker => speaker.SpeakAsync()));
+
+            // Before anybody who is stalled reads on, the others have everything; what is on its way to them would count as kept.
+            await Task.WhenAll(viewers.Select(viewer => viewer.HasAll));
             var memory = await host.MeasureAsync();
             await Task.WhenAll(speakers.Select(speaker => speaker.EndAsync()));
             await Task.WhenAll(watching);
@@ -93,7 +96,7 @@ public sealed class ManyViewersTests(ITestOutputHelper output)
             }
 
             var latencies = viewers.SelectMany(viewer => viewer.Latencies).Order().ToArray();
-            return new Outcome(latencies[latencies.Length / 2], (int)viewers.Average(viewer => viewer.Updates), memory);
+            return new Outcome(latencies[latencies.Length / 2], (int)viewers.Average(viewer => viewer.Updates), speakers.Min(speaker => speaker.SecondsSpoken), memory);
         }
         finally
         {
@@ -119,7 +122,7 @@ public sealed class ManyViewersTests(ITestOutputHelper output)
         }
     }
 
-    private sealed record Outcome(double MedianLatency, int Updates, HostMemory Memory);
+    private sealed record Outcome(double MedianLatency, int Updates, double SecondsSpoken, HostMemory Memory);
 
     /// <summary>A session and what is said in it.</summary>
     private sealed class Speaker(LiveClient client, string session, int seed)
@@ -143,6 +146,9 @@ public sealed class ManyViewersTests(ITestOutputHelper output)
             await speaker.FillAsync();
             return speaker;
         }
+
+        /// <summary>Time that what is said takes.</summary>
+        public double SecondsSpoken => _audio.Length / (Pace * SpokenAudio.SampleRateHz);
 
         /// <summary>Time since a word was said that ends at so many seconds of the session; null of one before anybody watched.</summary>
         public double? SecondsSince(double endOfWord)
@@ -223,6 +229,7 @@ public sealed class ManyViewersTests(ITestOutputHelper output)
     private sealed class Viewer(Speaker speaker, LiveClient client)
     {
         private readonly TaskCompletionSource _hasHistory = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _hasAll = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public Speaker Speaker => speaker;
 
@@ -236,6 +243,8 @@ public sealed class ManyViewersTests(ITestOutputHelper output)
 
         public Task HasHistory => _hasHistory.Task;
 
+        public Task HasAll => _hasAll.Task;
+
         public async Task WatchAsync()
         {
             await foreach (var update in client.WatchCaptionsAsync(speaker.Session, 0, Cancelled))
@@ -247,6 +256,10 @@ public sealed class ManyViewersTests(ITestOutputHelper output)
                     if (update.SegmentId == HistorySegments)
                     {
                         _hasHistory.TrySetResult();
+                    }
+                    else if (update.SegmentId == HistorySegments + Utterances)
+                    {
+                        _hasAll.TrySetResult();
                     }
                 }
 

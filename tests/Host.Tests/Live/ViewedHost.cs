@@ -36,11 +36,8 @@ internal sealed class ViewedHost : IAsyncDisposable
 
     public static async Task<ViewedHost> StartAsync()
     {
-        var assembly = typeof(ViewedHost).Assembly.Location;
-        string[] program = Path.GetFileNameWithoutExtension(Environment.ProcessPath!) == "dotnet" ? [Environment.ProcessPath!, assembly] : [Environment.ProcessPath!];
-        var start = new ProcessStartInfo(program[0], program[1..]) { RedirectStandardOutput = true, RedirectStandardInput = true };
-        start.Environment["DOTNET_STARTUP_HOOKS"] = assembly;
-        start.Environment[Variable] = "1";
+        var start = StartupHook.Start(Variable, "1");
+        start.RedirectStandardInput = true;
         var process = Process.Start(start)!;
         var url = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken);
         Assert.True(Uri.TryCreate(url, UriKind.Absolute, out var address), $"The host said '{url}'.");

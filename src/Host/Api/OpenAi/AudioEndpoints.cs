@@ -2,6 +2,7 @@ using System.Text;
 using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Serving;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
@@ -9,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace AsrPlatform.Host.Api.OpenAi;
 
 /// <summary><c>POST /v1/audio/transcriptions</c> and <c>/v1/audio/translations</c>.</summary>
-internal sealed class AudioEndpoints(ModelHost model, ISessionAdapters adapters, FileTranscriber files, IOptions<OpenAiOptions> options, ILogger<AudioEndpoints> logger)
+internal sealed class AudioEndpoints(ModelHost model, ActiveAdapters adapters, FileTranscriber files, IOptions<OpenAiOptions> options, ILogger<AudioEndpoints> logger)
 {
     /// <summary>Answers a request.</summary>
     public async Task HandleAsync(HttpContext context, TranscriptionTask task)

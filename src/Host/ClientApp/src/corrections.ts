@@ -91,7 +91,7 @@ export class CorrectionsView {
     const facts = [
       new Date(item.createdAt).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }),
       ...(item.author ? [`by ${item.author}`] : []),
-      `heard by ${item.adapterVersion}`,
+      item.adapterVersion === "unknown" ? "imported" : `heard by ${item.adapterVersion}`,
       ...(item.speaker ? [item.speaker] : []),
       ...(item.domain ? [item.domain] : []),
       ...(item.learnedBy ? [`learned by ${item.learnedBy}`] : []),

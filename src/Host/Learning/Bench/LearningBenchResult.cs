@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using AsrPlatform.Host.Learning.Gate;
 
 namespace AsrPlatform.Host.Learning.Bench;
 
@@ -22,8 +23,8 @@ internal sealed record LearningStage
     /// <summary>Utterances that were corrected: fewer than asked for where the model heard the others right.</summary>
     public required int Corrections { get; init; }
 
-    /// <summary><c>promoted</c>, <c>provisional</c> or <c>rejected</c>.</summary>
-    public required string Decision { get; init; }
+    /// <summary>What became of the candidate.</summary>
+    public required GateVerdict Decision { get; init; }
 
     public required string Reason { get; init; }
 
@@ -55,7 +56,7 @@ internal sealed record LearningStage
     public JsonElement? Metrics { get; init; }
 
     [JsonIgnore]
-    public bool IsRejected => Decision == "rejected";
+    public bool IsRejected => Decision == GateVerdict.Rejected;
 }
 
 /// <summary>Domains one after another, each learned from so many corrections.</summary>

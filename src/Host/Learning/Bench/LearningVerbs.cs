@@ -3,20 +3,21 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Learning.Gate;
 
 namespace AsrPlatform.Host.Learning.Bench;
 
 /// <summary>How a round of learning ended.</summary>
-/// <param name="Decision"><c>promoted</c>, <c>provisional</c> or <c>rejected</c>.</param>
+/// <param name="Decision">What became of the candidate.</param>
 /// <param name="Adapter">The candidate's id, or null.</param>
 /// <param name="Reason">Why, for people.</param>
 /// <param name="Metrics">What the gate measured.</param>
 /// <param name="Seconds">Wall time from the corrections' import to the decision.</param>
 /// <param name="ProcessorSeconds">Processor time of that: what it takes on a machine that does nothing else.</param>
-internal sealed record LearnedRound(string Decision, string? Adapter, string Reason, JsonElement? Metrics, double Seconds, double ProcessorSeconds)
+internal sealed record LearnedRound(GateVerdict Decision, string? Adapter, string Reason, JsonElement? Metrics, double Seconds, double ProcessorSeconds)
 {
     /// <summary>Whether the candidate is live.</summary>
-    public bool IsLive => Decision is "promoted" or "provisional" && Adapter is not null;
+    public bool IsLive => Decision != GateVerdict.Rejected && Adapter is not null;
 }
 
 /// <summary>Learns corrections as a user would.</summary>
@@ -61,7 +62,7 @@ internal sealed class LearningVerbs(string model, string? anchor, IReadOnlyList<
             using var document = JsonDocument.Parse(output);
             var root = document.RootElement;
             return new LearnedRound(
-                root.GetProperty("decision").GetString()!,
+                root.GetProperty("decision").Deserialize<GateVerdict>(),
                 root.TryGetProperty("adapter", out var adapter) ? adapter.GetString() : null,
                 root.GetProperty("reason").GetString() ?? "",
                 root.TryGetProperty("metrics", out var metrics) ? metrics.Clone() : null,

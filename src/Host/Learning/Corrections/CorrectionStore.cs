@@ -22,8 +22,17 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
     /// <summary>Deletions in one transaction.</summary>
     private const int DeletedTogether = 100;
 
+    /// <summary>
+    /// Raised after this process has changed which corrections count, or their texts, before the caller of the change goes on; of other processes see
+    /// <see cref="DatabaseChanges"/>. A subscriber is not told what changed. Possibly several calls at a time.
+    /// </summary>
+    public event Action? Changed;
+
     /// <summary>Where their audio lies.</summary>
     public ClipStore Clips { get; } = new(folder, time);
+
+    /// <summary>Tells that corrections were written by <see cref="SessionArchive"/>.</summary>
+    public void Tell() => Changed?.Invoke();
 
     /// <summary>The correction of a number; null when there is none.</summary>
     public StoredCorrection? Find(long number) => folder.Database.Read(connection => CorrectionRows.Find(connection, number));
@@ -105,6 +114,7 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
         if (correction is { SessionNumber: { } session, SegmentId: { } segment })
         {
             await folder.Database.WriteAsync(connection => Exists(connection, correction.Number) ? CorrectionRows.Join(connection, session, segment) : null);
+            Tell();
             await CutAsync(session, correction.Id);
         }
 
@@ -126,48 +136,62 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
 
     /// <summary>Keeps what the screening found, unless the correction has changed meanwhile.</summary>
     /// <returns>Whether it was kept.</returns>
-    public Task<bool> JudgeAsync(StoredCorrection screened, ScreeningVerdict verdict) => folder.Database.WriteAsync(connection => connection.Execute(
-        """
-        UPDATE correction SET state = $state, reason = $reason, scores = $scores
-        WHERE number = $number AND state = 'stored' AND text = $text AND hypothesis = $hypothesis AND clip IS $clip
-        """,
-        ("$number", screened.Number),
-        ("$state", verdict.IsPlausible ? "ready" : "held"),
-        ("$reason", verdict.Reason),
-        ("$scores", verdict.Scores is null ? null : CorrectionRows.ToJson(verdict.Scores)),
-        ("$text", screened.Text),
-        ("$hypothesis", screened.Hypothesis),
-        ("$clip", screened.Clip)) == 1);
+    public async Task<bool> JudgeAsync(StoredCorrection screened, ScreeningVerdict verdict)
+    {
+        var isKept = await folder.Database.WriteAsync(connection => connection.Execute(
+            """
+            UPDATE correction SET state = $state, reason = $reason, scores = $scores
+            WHERE number = $number AND state = 'stored' AND text = $text AND hypothesis = $hypothesis AND clip IS $clip
+            """,
+            ("$number", screened.Number),
+            ("$state", verdict.IsPlausible ? "ready" : "held"),
+            ("$reason", verdict.Reason),
+            ("$scores", verdict.Scores is null ? null : CorrectionRows.ToJson(verdict.Scores)),
+            ("$text", screened.Text),
+            ("$hypothesis", screened.Hypothesis),
+            ("$clip", screened.Clip)) == 1);
+        if (isKept)
+        {
+            Tell();
+        }
+
+        return isKept;
+    }
 
     /// <summary>A person decides: the correction may be trained on, whatever the screening found, or is not.</summary>
     /// <param name="number">The correction.</param>
     /// <param name="isReleased">Whether it may be trained on.</param>
     /// <returns>It as it is now; null when there is no such correction.</returns>
     /// <exception cref="AsrException">A later one of the same utterance counts, it has no text or no audio, or it cannot be written.</exception>
-    public Task<StoredCorrection?> ReviewAsync(long number, bool isReleased) => folder.Database.WriteAsync(connection =>
+    public async Task<StoredCorrection?> ReviewAsync(long number, bool isReleased)
     {
-        if (CorrectionRows.Find(connection, number) is not { } correction)
+        var reviewed = await folder.Database.WriteAsync(connection =>
         {
-            return null;
-        }
+            if (CorrectionRows.Find(connection, number) is not { } correction)
+            {
+                return null;
+            }
 
-        if (correction.State == CorrectionState.Superseded)
-        {
-            throw new AsrException(string.Create(CultureInfo.InvariantCulture, $"correction {number} is superseded ({correction.Reason}): review that one"));
-        }
+            if (correction.State == CorrectionState.Superseded)
+            {
+                throw new AsrException(string.Create(CultureInfo.InvariantCulture, $"correction {number} is superseded ({correction.Reason}): review that one"));
+            }
 
-        if (isReleased && correction.Clip is null)
-        {
-            throw new AsrException(string.Create(CultureInfo.InvariantCulture, $"correction {number} has no audio to train on"));
-        }
+            if (isReleased && correction.Clip is null)
+            {
+                throw new AsrException(string.Create(CultureInfo.InvariantCulture, $"correction {number} has no audio to train on"));
+            }
 
-        connection.Execute(
-            "UPDATE correction SET state = $state, reason = $reason WHERE number = $number",
-            ("$number", number),
-            ("$state", isReleased ? "ready" : "refused"),
-            ("$reason", isReleased ? "released by a person" : "refused by a person"));
-        return CorrectionRows.Find(connection, number);
-    });
+            connection.Execute(
+                "UPDATE correction SET state = $state, reason = $reason WHERE number = $number",
+                ("$number", number),
+                ("$state", isReleased ? "ready" : "refused"),
+                ("$reason", isReleased ? "released by a person" : "refused by a person"));
+            return CorrectionRows.Find(connection, number);
+        });
+        Tell();
+        return reviewed;
+    }
 
     /// <summary>Keeps a correction from outside. The same audio with the same text twice is one; with another text the later one counts.</summary>
     /// <param name="samples">Its audio: 16 kHz, −1…1, at most <see cref="ClipStore.MaximumSeconds"/>.</param>
@@ -200,6 +224,7 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
             var (isDone, number) = await folder.Database.WriteAsync(connection => Clips.Has(clip) ? (true, CorrectionRows.Insert(connection, imported)) : (false, null));
             if (isDone)
             {
+                Tell();
                 return number;
             }
         }
@@ -255,6 +280,7 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
 
         // A round of learning may have made one meanwhile.
         DatasetTraces.Delete(folder.Directory, numbers);
+        Tell();
         await Clips.ReleaseAsync([.. deleted.Select(one => one.Correction.Clip).OfType<string>().Distinct(StringComparer.Ordinal)]);
         return deleted;
     }

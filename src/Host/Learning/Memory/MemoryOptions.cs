@@ -19,7 +19,7 @@ internal sealed class MemoryOptions : IValidateOptions<MemoryOptions>
     /// <summary>Time after which such a word is forgotten. Default 60 days, 1 min … 10 years.</summary>
     public TimeSpan MaximumAge { get; set; } = TimeSpan.FromDays(60);
 
-    /// <summary>How much they are preferred; 1 is as measured in docs/learning.md. Default 1, above 0 … 10.</summary>
+    /// <summary>How much they are preferred; 1 is as measured in docs/learning-memory.md. Default 1, above 0 … 10.</summary>
     public double Weight { get; set; } = 1;
 
     public ValidateOptionsResult Validate(string? name, MemoryOptions options)

@@ -18,6 +18,7 @@ internal sealed class SessionMemory : IDisposable
     {
         _store = store;
         Session = record.Number;
+        Tenant = record.Settings.Tenant;
         Hotwords = record.Settings.Hotwords ?? [];
         UsesCorrections = record.Settings.Memory;
         _adapterVersion = adapterVersion;
@@ -25,6 +26,9 @@ internal sealed class SessionMemory : IDisposable
 
     /// <summary>Number of the session.</summary>
     public long Session { get; }
+
+    /// <summary>Whose session it is; null when that is not said.</summary>
+    public string? Tenant { get; }
 
     /// <summary>The user's words.</summary>
     public IReadOnlyList<string> Hotwords { get; }
@@ -38,7 +42,7 @@ internal sealed class SessionMemory : IDisposable
     /// <summary>What the next decoding prefers; null for nothing. The same object until something changes.</summary>
     public PhraseBias? Current => _current;
 
-    /// <summary>Tells what a decoding was made with, and what became final by it.</summary>
+    /// <summary>Tells what a decoding was made with, and what became final by it. Reads nothing.</summary>
     /// <param name="adapterVersion">The adapter.</param>
     /// <param name="text">The final text; empty for none.</param>
     public void Heard(string adapterVersion, string text)
@@ -48,12 +52,10 @@ internal sealed class SessionMemory : IDisposable
             _store.Use(this, text);
         }
 
-        // Corrections that were held, refused or deleted meanwhile, by whatever way, take their words along.
-        var isNew = adapterVersion != _adapterVersion;
-        _adapterVersion = adapterVersion;
-        if (isNew || text.Length > 0)
+        if (adapterVersion != _adapterVersion)
         {
-            _store.Refresh(this);
+            _adapterVersion = adapterVersion;
+            _store.Choose(this);
         }
     }
 

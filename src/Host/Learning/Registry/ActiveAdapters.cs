@@ -12,7 +12,7 @@ internal sealed record ServedModel(string? Directory = null, bool IsPinned = fal
 
 /// <summary>Follows what the registry says is active, whichever process says so: loads it, and moves sessions to it where their next windows begin.</summary>
 /// <remarks>Safe for concurrent calls.</remarks>
-internal sealed class ActiveAdapters : IHostedService, ISessionAdapters, IAsyncDisposable
+internal sealed class ActiveAdapters : IHostedService, IAsyncDisposable
 {
     /// <summary>How often it looks even when nothing is told: what could not be loaded is tried again, and what is provisional is watched.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
@@ -31,7 +31,6 @@ internal sealed class ActiveAdapters : IHostedService, ISessionAdapters, IAsyncD
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _stop = new();
-    private bool _isDisposed;
     private Task _following = Task.CompletedTask;
     private ITimer? _timer;
 
@@ -73,11 +72,7 @@ internal sealed class ActiveAdapters : IHostedService, ISessionAdapters, IAsyncD
     {
         _registry.Changed -= Wake;
         _changes.Changed -= Wake;
-        if (!_isDisposed)
-        {
-            await _stop.CancelAsync();
-        }
-
+        await _stop.CancelAsync();
         await _following.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
@@ -89,11 +84,16 @@ internal sealed class ActiveAdapters : IHostedService, ISessionAdapters, IAsyncD
             await _timer.DisposeAsync();
         }
 
-        // A container that knows it under two types disposes it twice.
-        _isDisposed = true;
         _stop.Dispose();
     }
 
+    /// <summary>The adapter of a session, which follows what is promoted where the session does not name one.</summary>
+    /// <param name="adapter">An adapter's id; null or <c>active</c>: whatever is active for its speaker, tenant or everybody; <c>none</c>: the base model.</param>
+    /// <param name="tenant">Whose session it is; null when that is not said.</param>
+    /// <param name="speaker">Who speaks; null when that is not said.</param>
+    /// <param name="cancellationToken">Stops the waiting.</param>
+    /// <returns>The session's; it disposes it.</returns>
+    /// <exception cref="AsrException">There is no such adapter, or it cannot be loaded.</exception>
     public async Task<SessionAdapter> OpenAsync(string? adapter, string? tenant, string? speaker, CancellationToken cancellationToken)
     {
         await _ready.Task.WaitAsync(cancellationToken);

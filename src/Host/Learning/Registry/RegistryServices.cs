@@ -1,5 +1,5 @@
 using AsrPlatform.Host.Learning.Gate;
-using AsrPlatform.Host.Serving;
+using AsrPlatform.Host.Settings;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace AsrPlatform.Host.Learning.Registry;
@@ -13,9 +13,7 @@ internal static class RegistryServices
         services.AddSingleton<AdapterRegistry>();
         services.TryAddSingleton<WatchRule>(static (before, after) => ProvisionalWatch.Decide(before, after));
         services.AddSingleton<AdapterWatch>();
-        services.AddSingleton<ActiveAdapters>();
-        services.AddSingleton<ISessionAdapters>(provider => provider.GetRequiredService<ActiveAdapters>());
-        services.AddHostedService(provider => provider.GetRequiredService<ActiveAdapters>());
+        services.AddHosted<ActiveAdapters>();
         return services;
     }
 }

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Gate;
 using Microsoft.Data.Sqlite;
 
 namespace AsrPlatform.Host.Learning.Rounds;
@@ -51,12 +52,12 @@ internal sealed record JobSettings
 }
 
 /// <summary>How a job ended: what <c>asr learn --json</c> prints.</summary>
-/// <param name="Decision"><c>promoted</c>, <c>provisional</c> or <c>rejected</c>.</param>
+/// <param name="Decision">What became of the candidate.</param>
 /// <param name="Adapter">The adapter's id in the registry.</param>
 /// <param name="Reason">Why, a sentence for people.</param>
 /// <param name="Seconds">Time that the round computed.</param>
 /// <param name="Metrics">Every number that the decision rests on.</param>
-internal sealed record JobOutcome(string Decision, string Adapter, string Reason, double Seconds, JsonElement Metrics);
+internal sealed record JobOutcome(GateVerdict Decision, string Adapter, string Reason, double Seconds, JsonElement Metrics);
 
 /// <summary>A round of learning as the API shows it.</summary>
 internal sealed record LearningJob

@@ -59,7 +59,7 @@ internal sealed class LearningRound(PluginCatalog plugins)
             Average(plan, folder);
             var decision = Judge(plan, folder, rows, progress, cancellationToken);
             var outcome = new RoundOutcome(
-                NameOf(decision.Verdict),
+                decision.Verdict,
                 decision.Reason,
                 Math.Round(clock.Elapsed.TotalSeconds, 1),
                 JsonSerializer.SerializeToElement(decision.Metrics, GateDecision.JsonForm));
@@ -71,14 +71,6 @@ internal sealed class LearningRound(PluginCatalog plugins)
             return null;
         }
     }
-
-    /// <summary>A verdict as the API and people write it.</summary>
-    public static string NameOf(GateVerdict verdict) => verdict switch
-    {
-        GateVerdict.Promoted => "promoted",
-        GateVerdict.Provisional => "provisional",
-        _ => "rejected",
-    };
 
     private static List<DatasetRow> Read(RoundPlan plan, string manifest) =>
         [.. RoundMix.Absolute(DatasetRow.Read(Path.Combine(plan.DatasetFolder, manifest)), plan.DatasetFolder)];

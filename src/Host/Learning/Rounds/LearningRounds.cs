@@ -77,27 +77,27 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
                 Dataset = plan.Dataset,
                 Config = Configuration(plan),
                 Metrics = JsonNode.Parse(outcome.Metrics.GetRawText()),
-                Verdict = outcome.Decision switch { "promoted" => GateVerdict.Promoted, "provisional" => GateVerdict.Provisional, _ => GateVerdict.Rejected },
+                Verdict = outcome.Decision,
                 Reason = outcome.Reason,
             },
             cancellationToken);
         var (decision, reason) = (outcome.Decision, outcome.Reason);
-        if (decision != "rejected" && registry.ActiveId() is var active && active != card.Id)
+        if (decision != GateVerdict.Rejected && registry.ActiveId() is var active && active != card.Id)
         {
             // It was compared with what was active then.
             if (active != plan.Active && registry.Find(active ?? "")?.Base == plan.Base)
             {
-                (decision, reason) = ("rejected", $"another adapter was made active while this one was trained: compare them (asr adapters compare), and promote it by hand if it is better. The gate said: {reason}");
+                (decision, reason) = (GateVerdict.Rejected, $"another adapter was made active while this one was trained: compare them (asr adapters compare), and promote it by hand if it is better. The gate said: {reason}");
             }
             else
             {
                 try
                 {
-                    await registry.PromoteAsync(card.Id, AdapterScope.All, reason, decision == "provisional", plan.Base, cancellationToken);
+                    await registry.PromoteAsync(card.Id, AdapterScope.All, reason, decision == GateVerdict.Provisional, plan.Base, cancellationToken);
                 }
                 catch (AsrException error) when (registry.Find(card.Id)?.Tainted is not null)
                 {
-                    (decision, reason) = ("rejected", error.Message);
+                    (decision, reason) = (GateVerdict.Rejected, error.Message);
                 }
             }
         }

@@ -29,8 +29,7 @@ internal static class LearningServices
                 return new LiveLoad(TimeSpan.FromSeconds(active.Select(session => session.LagSeconds).DefaultIfEmpty().Max()), active.Length);
             };
         });
-        services.AddSingleton<LearningWorker>();
-        services.AddHostedService(provider => provider.GetRequiredService<LearningWorker>());
+        services.AddHosted<LearningWorker>();
         return services;
     }
 }

@@ -60,7 +60,6 @@ internal sealed class LearningWorker(
     private LearningJob? _current;
     private CancellationTokenSource? _cancelCurrent;
     private long _toldAt;
-    private bool _isDisposed;
 
     /// <summary>Jobs, the newest first, with the progress of the one that runs here.</summary>
     public IReadOnlyList<LearningJob> List(int limit) => [.. jobs.List(limit).Select(WithProgress)];
@@ -133,12 +132,6 @@ internal sealed class LearningWorker(
 
     public async ValueTask DisposeAsync()
     {
-        // The container disposes what it knows under two names twice.
-        if (Interlocked.Exchange(ref _isDisposed, true))
-        {
-            return;
-        }
-
         // A round's process that is slow to save does not keep the host: it ends by itself when its host is gone.
         using var patience = new CancellationTokenSource(DisposePatience, time);
         await StopAsync(patience.Token);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Host.Learning.Rounds;
@@ -82,11 +83,11 @@ internal sealed record RoundPlan
 }
 
 /// <summary>How a round ended: <c>outcome.json</c> of its folder.</summary>
-/// <param name="Decision"><c>promoted</c>, <c>provisional</c> or <c>rejected</c>.</param>
+/// <param name="Decision">What the gate decided.</param>
 /// <param name="Reason">Why, a sentence for people.</param>
 /// <param name="Seconds">Time that the round computed, that before a stop not counted.</param>
 /// <param name="Metrics">Every number that the decision rests on: an object.</param>
-internal sealed record RoundOutcome(string Decision, string Reason, double Seconds, JsonElement Metrics);
+internal sealed record RoundOutcome(GateVerdict Decision, string Reason, double Seconds, JsonElement Metrics);
 
 /// <summary>The folder of a round, <c>learning/ID</c> of a data folder.</summary>
 /// <param name="Directory">The folder.</param>

@@ -4,6 +4,7 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Cli;
 using AsrPlatform.Host.Learning.Bench;
 using AsrPlatform.Host.Learning.Data;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Tests;
 
 namespace AsrPlatform.Host.Tests.Learning.Bench;
@@ -19,7 +20,7 @@ public sealed class LearningBenchTests : IDisposable
     {
         var world = new World(_folder.Root);
         var sequence = Assert.Single(Run(world, 10, "medicines", "products"));
-        Assert.Equal(["promoted", "promoted"], sequence.Stages.Select(stage => stage.Decision));
+        Assert.Equal([GateVerdict.Promoted, GateVerdict.Promoted], sequence.Stages.Select(stage => stage.Decision));
         Assert.All(sequence.Stages, stage =>
         {
             Assert.Equal((10, 40, 40L), (stage.Corrections, stage.Before.Utterances, stage.Before.Errors));
@@ -58,7 +59,7 @@ public sealed class LearningBenchTests : IDisposable
     [Fact]
     public void Run_ARejectedCandidate_ChangesNothingAndIsCounted()
     {
-        var world = new World(_folder.Root) { Decision = "rejected" };
+        var world = new World(_folder.Root) { Decision = GateVerdict.Rejected };
         var result = new LearningBenchResult { Model = "m", Sequences = Run(world, 10, "medicines") };
         var stage = Assert.Single(Assert.Single(result.Sequences).Stages);
         Assert.Equal(stage.Before, stage.After);
@@ -83,7 +84,7 @@ public sealed class LearningBenchTests : IDisposable
     public void Result_OfSeveralSeeds_IsTheMeanOfThem_InJsonAndPicture()
     {
         var good = Assert.Single(Run(new World(_folder.Root), 10, "medicines", "products"));
-        var bad = Assert.Single(Run(new World(_folder.Root) { Decision = "rejected" }, 10, "medicines", "products"));
+        var bad = Assert.Single(Run(new World(_folder.Root) { Decision = GateVerdict.Rejected }, 10, "medicines", "products"));
         var result = new LearningBenchResult { Model = "m", Sequences = [good, bad with { Seed = 2 }] };
         Assert.Equal(["medicines", "products"], result.Domains.Select(summary => summary.Domain));
         Assert.All(result.Domains, summary => Assert.Equal(0.5, summary.RelativeReduction, 1e-9));
@@ -104,7 +105,7 @@ public sealed class LearningBenchTests : IDisposable
     public void Read_WhatLearnWrites_OrSaysThatItIsNone()
     {
         var round = LearningVerbs.Read("""{"decision": "provisional", "adapter": "x7", "reason": "better", "seconds": 3.5, "metrics": {"heldOutWerBefore": 0.5}}""");
-        Assert.Equal(("provisional", "x7", "better", true), (round.Decision, round.Adapter, round.Reason, round.IsLive));
+        Assert.Equal((GateVerdict.Provisional, "x7", "better", true), (round.Decision, round.Adapter, round.Reason, round.IsLive));
         Assert.Equal(0.5, round.Metrics!.Value.GetProperty("heldOutWerBefore").GetDouble());
         Assert.False(LearningVerbs.Read("""{"decision": "rejected", "adapter": "x8", "reason": "worse"}""").IsLive);
         Assert.Throws<AsrException>(() => LearningVerbs.Read("nothing"));
@@ -120,7 +121,7 @@ public sealed class LearningBenchTests : IDisposable
         private readonly Dictionary<string, HashSet<string>> _adapters = [];
         private HashSet<string> _learned = [];
 
-        public string Decision { get; init; } = "promoted";
+        public GateVerdict Decision { get; init; } = GateVerdict.Promoted;
 
         /// <summary>Knows what it learned last and nothing else, and hears general speech half as well.</summary>
         public bool Forgets { get; init; }

@@ -116,7 +116,7 @@ public sealed class ConfidenceFitTests(ITestOutputHelper output)
 
     private static bool Close((double, double) first, (double, double) second) => Math.Abs(first.Item1 - second.Item1) < 1e-9 && first.Item2 == second.Item2;
 
-    private static ConfidenceMap Map(string version, double temperature, DateTimeOffset fittedAt) => new()
+    internal static ConfidenceMap Map(string version, double temperature, DateTimeOffset fittedAt) => new()
     {
         AdapterVersion = version,
         Method = CalibrationMethod.Temperature,

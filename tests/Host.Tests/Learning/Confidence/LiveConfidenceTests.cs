@@ -14,7 +14,7 @@ public sealed class LiveConfidenceTests
     {
         using var recognizer = new ToneRecognizer();
         await using var live = await StartAsync(recognizer);
-        live.Model.Confidence.Use([Map(2)]);
+        live.Model.Confidence.Use([ConfidenceFitTests.Map("base", 2, DateTimeOffset.UnixEpoch)]);
         var session = await live.OpenAsync();
         await SendAsync(session, new SpokenAudio().Say(1, 2, 3));
         await session.EndAsync(Cancelled);
@@ -33,7 +33,7 @@ public sealed class LiveConfidenceTests
     {
         using var recognizer = new ToneRecognizer();
         await using var live = await StartAsync(recognizer);
-        live.Model.Confidence.Use([Map(2)]);
+        live.Model.Confidence.Use([ConfidenceFitTests.Map("base", 2, DateTimeOffset.UnixEpoch)]);
         var session = await live.OpenAsync();
         var audio = new SpokenAudio();
         for (var utterance = 0; utterance < 6; utterance++)
@@ -61,17 +61,4 @@ public sealed class LiveConfidenceTests
         Assert.Equal(map.FittedAt, Assert.Single(live.Model.Confidence.All).FittedAt);
         await updates.DisposeAsync();
     }
-
-    private static ConfidenceMap Map(double temperature) => new()
-    {
-        AdapterVersion = "base",
-        Method = CalibrationMethod.Temperature,
-        Temperature = temperature,
-        Words = 100,
-        Right = 50,
-        Captions = 10,
-        Before = default,
-        After = default,
-        FittedAt = DateTimeOffset.UnixEpoch,
-    };
 }

@@ -1,22 +1,40 @@
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Memory;
+using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Live;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging.Testing;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 
 namespace AsrPlatform.Host.Tests.Learning.Memory;
 
-public sealed class VocabularyStoreTests : IDisposable
+public sealed class VocabularyStoreTests : IAsyncDisposable
 {
     private readonly FakeTimeProvider _time = new(DateTimeOffset.Parse("2026-05-01T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture));
     private readonly DataFolder _folder;
-    private int _corrections;
+    private readonly CorrectionStore _corrections;
+    private readonly AdapterRegistry _adapters;
+    private readonly DatabaseChanges _changes;
+    private readonly FakeLogger<VocabularyStore> _log = new();
+    private readonly Dictionary<long, string?> _tenants = [];
+    private int _corrected;
 
-    public VocabularyStoreTests() => _folder = DataFolder.OpenTemporary(_time);
+    public VocabularyStoreTests()
+    {
+        _folder = DataFolder.OpenTemporary(_time);
+        _corrections = new CorrectionStore(_folder, _time);
+        _adapters = new AdapterRegistry(_folder);
+        _changes = new DatabaseChanges(_folder, _time, NullLogger<DatabaseChanges>.Instance);
+    }
 
-    public void Dispose() => _folder.Dispose();
+    public async ValueTask DisposeAsync()
+    {
+        await _changes.DisposeAsync();
+        _folder.Dispose();
+    }
 
     [Fact]
     public async Task Phrases_OfOwnAndOtherSessionsOfTheTenant_AreThereAndOthersAreNot()
@@ -77,11 +95,12 @@ public sealed class VocabularyStoreTests : IDisposable
         using var store = Store(new MemoryOptions { HalfLife = TimeSpan.FromDays(2), MaximumAge = TimeSpan.FromDays(10) });
         var session = await SessionAsync(null);
         await CorrectAsync(session, "zenlacraft");
-        Assert.Equal(1, Assert.Single(store.PhrasesOf(session, "base")).Score, 1e-9);
+        using var memory = store.Open(Record(session), "base");
+        Assert.Equal(1, Assert.Single(store.PhrasesOf(memory)).Score, 1e-9);
         _time.Advance(TimeSpan.FromDays(4));
-        Assert.Equal(0.25, Assert.Single(store.PhrasesOf(session, "base")).Score, 1e-9);
+        Assert.Equal(0.25, Assert.Single(store.PhrasesOf(memory)).Score, 1e-9);
         _time.Advance(TimeSpan.FromDays(7));
-        Assert.Empty(store.PhrasesOf(session, "base"));
+        Assert.Empty(store.PhrasesOf(memory));
     }
 
     [Fact]
@@ -158,10 +177,79 @@ public sealed class VocabularyStoreTests : IDisposable
         Assert.Same(before, memory.Current);
     }
 
-    private VocabularyStore Store(MemoryOptions? options = null) =>
-        new(_folder, Options.Create(options ?? new MemoryOptions()), _time, NullLogger<VocabularyStore>.Instance);
+    [Fact]
+    public async Task Heard_CaptionsWhileNothingChanges_ReadsNothing()
+    {
+        using var store = Store();
+        var session = await SessionAsync(null);
+        var learned = await CorrectAsync(session, "zenlacraft");
+        await AdapterAsync("a1", learned);
+        using var memory = store.Open(Record(session), "base");
 
-    private static string[] Texts(VocabularyStore store, long session) => [.. store.PhrasesOf(session, "base").Select(phrase => phrase.Text)];
+        // Whoever reads corrections from now on fails, and is logged.
+        await _folder.Database.WriteAsync(connection => connection.Execute("ALTER TABLE correction RENAME TO elsewhere"));
+        for (var i = 0; i < 20; i++)
+        {
+            memory.Heard("base", "We sold the Zenlacraft.");
+            Assert.Equal(["zenlacraft"], memory.Current!.Phrases);
+            memory.Heard("a1", "We sold the Zenlacraft.");
+            Assert.Null(memory.Current);
+        }
+
+        Assert.Equal(0, _log.Collector.Count);
+        store.Refresh();
+        Assert.Equal(1, _log.Collector.Count);
+        memory.Heard("base", "");
+        Assert.Equal(["zenlacraft"], memory.Current!.Phrases);
+    }
+
+    [Fact]
+    public async Task Session_AsCorrectionsChange_HasTheirWordsWithoutBeingAsked()
+    {
+        using var store = Store();
+        using var memory = store.Open(Record(await SessionAsync(null)), "base");
+        var number = await _corrections.ImportAsync(new float[16_000], "we heard zenlacraft", "we heard something", new CorrectionSource());
+        Assert.Equal(["zenlacraft"], memory.Current!.Phrases);
+        await _corrections.ReviewAsync(number!.Value, isReleased: false);
+        Assert.Null(memory.Current);
+        await _corrections.ReviewAsync(number.Value, isReleased: true);
+        Assert.Equal(["zenlacraft"], memory.Current!.Phrases);
+        await _corrections.DeleteAsync([number.Value], "it was deleted", show: null);
+        Assert.Null(memory.Current);
+
+        await _corrections.ImportAsync(new float[8_000], "we heard colalimits", "we heard something", new CorrectionSource());
+        var held = Assert.Single(_corrections.List(default, null, 10));
+        Assert.Equal(["colalimits"], memory.Current!.Phrases);
+        Assert.True(await _corrections.JudgeAsync(held, new ScreeningVerdict(false, "it is another language", null)));
+        Assert.Null(memory.Current);
+    }
+
+    [Fact]
+    public async Task Session_WhenAnotherProcessCorrects_HasItsWordsAtTheNextLook()
+    {
+        using var store = Store();
+        using var memory = store.Open(Record(await SessionAsync(null)), "base");
+        var read = new TaskCompletionSource();
+        await _changes.StartAsync(TestContext.Current.CancellationToken);
+        _changes.Changed += () => read.TrySetResult();
+        using (var beside = DataFolder.OpenBeside(_folder.Directory, _time))
+        {
+            await new CorrectionStore(beside, _time).ImportAsync(new float[16_000], "we heard zenlacraft", "we heard something", new CorrectionSource());
+        }
+
+        _time.Advance(DatabaseChanges.Interval);
+        await read.Task.WaitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(["zenlacraft"], memory.Current!.Phrases);
+    }
+
+    private VocabularyStore Store(MemoryOptions? options = null) =>
+        new(_folder, _corrections, _adapters, _changes, Options.Create(options ?? new MemoryOptions()), _time, _log);
+
+    private string[] Texts(VocabularyStore store, long session)
+    {
+        using var memory = store.Open(Record(session), "base");
+        return [.. memory.Current?.Phrases ?? []];
+    }
 
     private static SessionSettings Settings(params string[] hotwords) => new(16000, "en", TranscriptionTask.Transcribe, Hotwords: hotwords);
 
@@ -170,21 +258,26 @@ public sealed class VocabularyStoreTests : IDisposable
         Number = number,
         Id = $"s{number}",
         State = StoredState.Active,
-        Settings = Settings(hotwords),
+        Settings = Settings(hotwords) with { Tenant = _tenants[number] },
         StartedAt = _time.GetUtcNow(),
         Samples = 0,
         LastSequence = 0,
         Segments = 0,
     };
 
-    private Task<long> SessionAsync(string? tenant) => _folder.Database.WriteAsync(connection => (long)connection.Scalar(
-        "INSERT INTO session (id, state, settings, started_at, last_sequence) VALUES ($id, 'active', $settings, 0, 0) RETURNING number",
-        ("$id", Guid.NewGuid().ToString("N")),
-        ("$settings", tenant is null ? "{}" : $$"""{"tenant":"{{tenant}}"}"""))!);
+    private async Task<long> SessionAsync(string? tenant)
+    {
+        var number = await _folder.Database.WriteAsync(connection => (long)connection.Scalar(
+            "INSERT INTO session (id, state, settings, started_at, last_sequence) VALUES ($id, 'active', $settings, 0, 0) RETURNING number",
+            ("$id", Guid.NewGuid().ToString("N")),
+            ("$settings", tenant is null ? "{}" : $$"""{"tenant":"{{tenant}}"}"""))!);
+        _tenants[number] = tenant;
+        return number;
+    }
 
     private Task<long> CorrectAsync(long? session, string word, string state = "stored", string hypothesis = "we heard something")
     {
-        var id = $"c{_corrections++}";
+        var id = $"c{_corrected++}";
         return _folder.Database.WriteAsync(connection => (long)connection.Scalar(
             """
             INSERT INTO correction (session, id, hypothesis, text, adapter_version, state, created_at)

@@ -80,13 +80,7 @@ public sealed class AdapterKillTests
 
     private static async Task RunAsync(string folder, Told told, int lines, int microseconds)
     {
-        var assembly = typeof(AdapterKillTests).Assembly.Location;
-        string[] program = Path.GetFileNameWithoutExtension(Environment.ProcessPath!) == "dotnet" ? [Environment.ProcessPath!, assembly] : [Environment.ProcessPath!];
-        var start = new ProcessStartInfo(program[0], program[1..]) { RedirectStandardOutput = true };
-        start.Environment["DOTNET_STARTUP_HOOKS"] = assembly;
-        start.Environment["DOTNET_TieredPGO"] = "0";
-        start.Environment[Variable] = folder;
-        using var process = Process.Start(start)!;
+        using var process = Process.Start(StartupHook.Start(Variable, folder))!;
         var count = 0;
         while (await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {

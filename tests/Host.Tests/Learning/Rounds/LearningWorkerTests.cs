@@ -61,7 +61,8 @@ public sealed class LearningWorkerTests : IAsyncLifetime
         var id = (await worker.StartJobAsync()).Id;
         var job = await _hub.UntilAsync(job => job.State == JobState.Done);
         Assert.Equal(id, job.Id);
-        Assert.Equal(("by hand", "provisional", "it hears better", 12.5), (job.Trigger, job.Outcome!.Decision, job.Outcome.Reason, job.Outcome.Seconds));
+        Assert.Equal("provisional", (string?)JsonSerializer.SerializeToNode(job, JsonSerializerOptions.Web)!["outcome"]!["decision"]);
+        Assert.Equal(("by hand", GateVerdict.Provisional, "it hears better", 12.5), (job.Trigger, job.Outcome!.Decision, job.Outcome.Reason, job.Outcome.Seconds));
         Assert.Equal(0.1, job.Outcome.Metrics.GetProperty("anchorWerAfter").GetDouble());
         Assert.Contains(_hub.Told, told => told.Progress is { Phase: "training", Step: 1, MaxSteps: 2, Loss: 3.5 });
         Assert.Equal(job.Outcome.Adapter, Registry.ActiveId());
@@ -78,7 +79,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
     {
         await using var worker = await StartAsync($"""if [ ! -e "$1/once" ]; then touch "$1/once"; kill -SEGV $$; fi{'\n'}{Succeeds}""");
         await worker.StartJobAsync();
-        Assert.Equal("provisional", (await _hub.UntilAsync(job => job.State is JobState.Done or JobState.Failed)).Outcome?.Decision);
+        Assert.Equal(GateVerdict.Provisional, (await _hub.UntilAsync(job => job.State is JobState.Done or JobState.Failed)).Outcome?.Decision);
         Assert.Equal(2, _starts);
     }
 
@@ -157,7 +158,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
 
         await File.WriteAllTextAsync(Path.Combine(RoundFolder.Of(_folder.Directory, id).Directory, "go"), "", Cancelled);
         _load = default;
-        Assert.Equal("provisional", (await _hub.UntilAsync(job => job.State == JobState.Done)).Outcome!.Decision);
+        Assert.Equal(GateVerdict.Provisional, (await _hub.UntilAsync(job => job.State == JobState.Done)).Outcome!.Decision);
     }
 
     [Fact]
@@ -231,7 +232,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
         await Registry.PromoteAsync(other.Id, AdapterScope.All, "by hand", cancellationToken: Cancelled);
         await File.WriteAllTextAsync(Path.Combine(RoundFolder.Of(_folder.Directory, id).Directory, "go"), "", Cancelled);
         var job = await _hub.UntilAsync(job => job.State == JobState.Done);
-        Assert.Equal("rejected", job.Outcome!.Decision);
+        Assert.Equal(GateVerdict.Rejected, job.Outcome!.Decision);
         Assert.StartsWith("another adapter was made active while this one was trained", job.Outcome.Reason, StringComparison.Ordinal);
         Assert.Equal(other.Id, Registry.ActiveId());
     }
