@@ -12,6 +12,7 @@ using AsrPlatform.Host.Learning.Rounds;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Serving;
 using AsrPlatform.Host.Settings;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace AsrPlatform.Host.Cli;
 
@@ -53,16 +54,22 @@ internal sealed class LearnRun
         var jobs = new LearningJobs(folder);
         var registry = new AdapterRegistry(folder);
         var rounds = new LearningRounds(folder, registry);
-        var job = await TakeAsync(jobs, folder, model, trigger, settings);
+        RoundTraces.ClearEnded(folder);
+        var job = await TakeAsync(jobs, folder, model, options, trigger, settings);
         var round = RoundFolder.Of(folder.Directory, job.Id);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await using var changes = new DatabaseChanges(folder, TimeProvider.System, NullLogger<DatabaseChanges>.Instance);
+        changes.Changed += StopWhenOver;
         JobOutcome result;
         try
         {
+            await changes.StartAsync(cancellationToken);
+            StopWhenOver();
             await using var plugins = _model.Plugins.Load(parsed);
             if (round.ReadPlan() is null)
             {
-                await ScreenAsync(parsed, new CorrectionStore(folder, TimeProvider.System), plugins, model, options, cancellationToken);
-                await rounds.PlanAsync(job, model, options, cancellationToken);
+                await ScreenAsync(parsed, new CorrectionStore(folder, TimeProvider.System), plugins, model, options, stop.Token);
+                await rounds.PlanAsync(job, model, options, stop.Token);
             }
 
             RoundOutcome? outcome;
@@ -71,18 +78,17 @@ internal sealed class LearnRun
                 outcome = await DedicatedThread.RunAsync(() => ProgressBar.Run(
                     "learning",
                     parsed.GetValue(_quiet),
-                    report => new LearningRound(plugins).Run(round, progress => report(Share(progress), Describe(progress)), cancellationToken)));
+                    report => new LearningRound(plugins).Run(round, progress => report(Share(progress), Describe(progress)), stop.Token)));
             }
 
             if (outcome is null)
             {
-                return await StopAsync(jobs, job);
+                return await StopAsync(jobs, round, job.Id);
             }
 
-            if (jobs.Find(job.Id)?.State != JobState.Running)
+            if (IsOver())
             {
-                round.Trim();
-                throw new AsrException("the round was cancelled: nothing was changed");
+                throw Over(jobs, job.Id);
             }
 
             result = await rounds.ConcludeAsync(round, outcome, CancellationToken.None);
@@ -90,7 +96,7 @@ internal sealed class LearnRun
         }
         catch (OperationCanceledException)
         {
-            return await StopAsync(jobs, job);
+            return await StopAsync(jobs, round, job.Id);
         }
         catch (AsrException error)
         {
@@ -103,6 +109,17 @@ internal sealed class LearnRun
             ? JsonSerializer.Serialize(result, JsonForm)
             : string.Create(CultureInfo.InvariantCulture, $"{JsonSerializer.SerializeToElement(result.Decision)}  adapter {result.Adapter}  {result.Seconds:0.0} s\n{result.Reason}"));
         return 0;
+
+        bool IsOver() => jobs.Find(job.Id)?.State != JobState.Running;
+
+        // Cancelled at a page, or what it learns from was deleted.
+        void StopWhenOver()
+        {
+            if (IsOver())
+            {
+                stop.Cancel();
+            }
+        }
     }
 
     /// <summary>Writes the data set that a round would use.</summary>
@@ -120,24 +137,40 @@ internal sealed class LearnRun
     }
 
     /// <summary>Leaves the round for the next call. A host takes over only what it began.</summary>
-    private static async Task<int> StopAsync(LearningJobs jobs, LearningJob job)
+    /// <exception cref="AsrException">The round is over: there is nothing to go on with.</exception>
+    private static async Task<int> StopAsync(LearningJobs jobs, RoundFolder round, string id)
     {
-        await jobs.RequeueAsync(job.Id);
+        if (await jobs.RequeueAsync(id) is null)
+        {
+            round.Trim();
+            throw Over(jobs, id);
+        }
+
         await Console.Error.WriteLineAsync("asr: stopped, and saved: the same command goes on from there");
         return 1;
     }
 
+    private static AsrException Over(LearningJobs jobs, string id) =>
+        new(jobs.Find(id) is { State: JobState.Failed, Error: { } reason } ? reason : "the round was cancelled: nothing was changed");
+
     /// <summary>The round that was stopped, else a new one. Nobody else learns while this process holds the lock: a job that seems to run was left.</summary>
-    private static async Task<LearningJob> TakeAsync(LearningJobs jobs, DataFolder folder, LearningModel model, string trigger, JobSettings settings)
+    private static async Task<LearningJob> TakeAsync(LearningJobs jobs, DataFolder folder, LearningModel model, LearningOptions options, string trigger, JobSettings settings)
     {
         foreach (var left in jobs.Open().Where(job => job.State == JobState.Running || job.Settings.Foreground))
         {
             await jobs.RequeueAsync(left.Id);
+            var round = RoundFolder.Of(folder.Directory, left.Id);
+            var plan = round.ReadPlan();
             var isSame = left.Settings.Rebuild == settings.Rebuild
                 && left.Settings.Without.SequenceEqual(settings.Without)
-                && RoundFolder.Of(folder.Directory, left.Id).ReadPlan()?.Model is var planned
-                && (planned is null || planned == Path.GetFullPath(model.Directory));
-            if (isSame && await jobs.StartAsync(left.Id) is { } resumed)
+                && (plan is null || plan.Model == Path.GetFullPath(model.Directory));
+            if (isSame && plan is not null && round.ReadOutcome() is null && !LearningRounds.Follows(plan, options, settings))
+            {
+                await Console.Error.WriteLineAsync("asr: the round that was stopped had other settings: it is dropped, and another begins");
+                await jobs.CancelAsync(left.Id);
+                round.TrimUnlessHeld(TimeProvider.System);
+            }
+            else if (isSame && await jobs.StartAsync(left.Id) is { } resumed)
             {
                 return resumed;
             }

@@ -22,6 +22,15 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     public TimeSpan HoldBack { get; set; } = TimeSpan.FromSeconds(AlignAttPolicy.DefaultHoldBackSeconds);
 
     /// <summary>
+    /// With AlignAtt: words whose calibrated confidence is so high are final with <see cref="EarlyCommitHoldBack"/> behind them already.
+    /// Default: none; 0.5 … 1.
+    /// </summary>
+    public double? EarlyCommitConfidence { get; set; }
+
+    /// <summary>Default 0.4 s, 0.02 s … 5 s; more than <see cref="HoldBack"/> changes nothing.</summary>
+    public TimeSpan EarlyCommitHoldBack { get; set; } = TimeSpan.FromSeconds(0.4);
+
+    /// <summary>
     /// What the encoder hears: <c>auto</c> (default: as the checkpoint's <c>generation_config.json</c> says), <c>full</c> (padded to the
     /// model's window, as OpenAI's checkpoints want it) or <c>dynamic</c> (as long as the audio).
     /// </summary>
@@ -92,6 +101,8 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     {
         Policy = Policy,
         HoldBack = HoldBack,
+        EarlyCommitConfidence = EarlyCommitConfidence,
+        EarlyCommitHoldBack = EarlyCommitHoldBack,
         MaximumBatch = MaximumBatch,
         Decoding = new StreamingOptions
         {
@@ -107,6 +118,12 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
         Check(nameof(UpdateInterval), options.UpdateInterval, 0.1, 30);
         Check(nameof(CommitInterval), options.CommitInterval, 0.1, 30);
         Check(nameof(HoldBack), options.HoldBack, 0.02, 5);
+        Check(nameof(EarlyCommitHoldBack), options.EarlyCommitHoldBack, 0.02, 5);
+        if (!(options.EarlyCommitConfidence is null or (>= 0.5 and <= 1)))
+        {
+            errors.Add(FormattableString.Invariant($"{Section}:{nameof(EarlyCommitConfidence)} is {options.EarlyCommitConfidence}; it must be 0.5 … 1."));
+        }
+
         Check(nameof(MaximumLag), options.MaximumLag, 0.5, 60);
         Check(nameof(PauseDuration), options.PauseDuration, 0.1, 10);
         Check(nameof(PreRoll), options.PreRoll, 0, 5);

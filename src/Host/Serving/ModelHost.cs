@@ -136,7 +136,7 @@ internal sealed class ModelHost(
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        var settings = streaming ?? new StreamingSettings();
+        var settings = (streaming ?? new StreamingSettings()) with { Calibrate = Confidence.Calibrate };
         _scheduler = new RecognitionScheduler(load, recognizer => StreamingEngines.Of(recognizer, settings), time, metrics);
         _loading = FollowLoadingAsync(_scheduler);
         return Task.CompletedTask;

@@ -18,6 +18,15 @@ internal sealed record StreamingSettings
     /// <summary>See <see cref="AlignAttPolicy"/>.</summary>
     public TimeSpan HoldBack { get; init; } = TimeSpan.FromSeconds(AlignAttPolicy.DefaultHoldBackSeconds);
 
+    /// <summary>See <see cref="EarlyCommit.Confidence"/>; null: no word is final earlier than others.</summary>
+    public double? EarlyCommitConfidence { get; init; }
+
+    /// <summary>See <see cref="EarlyCommit.HoldBackSeconds"/>.</summary>
+    public TimeSpan EarlyCommitHoldBack { get; init; } = TimeSpan.FromSeconds(0.4);
+
+    /// <summary>See <see cref="EarlyCommit.Calibrate"/>; as it is, until something is known.</summary>
+    public Func<double, string, double> Calibrate { get; init; } = static (confidence, _) => confidence;
+
     /// <summary>How windows are decoded.</summary>
     public StreamingOptions Decoding { get; init; } = new();
 
@@ -32,11 +41,15 @@ internal sealed record StreamingSettings
     {
         "auto" when !isSeq2Seq => static () => new UtterancePolicy(),
         "auto" when !hasAttention => static () => new LocalAgreementPolicy(),
-        "auto" => () => new AlignAttPolicy(HoldBack.TotalSeconds),
-        "alignatt" when isSeq2Seq => () => new AlignAttPolicy(HoldBack.TotalSeconds),
+        "auto" => NewAlignAtt,
+        "alignatt" when isSeq2Seq => NewAlignAtt,
         "alignatt" => throw new AsrException("Live:Policy is alignatt, which needs a Seq2Seq model: use auto, localagreement or utterance"),
         "localagreement" => static () => new LocalAgreementPolicy(),
         "utterance" => static () => new UtterancePolicy(),
         _ => throw new AsrException($"Live:Policy is '{Policy}': use {string.Join(", ", Policies)}"),
     };
+
+    private AlignAttPolicy NewAlignAtt() => new(
+        HoldBack.TotalSeconds,
+        EarlyCommitConfidence is { } confidence ? new EarlyCommit(confidence, EarlyCommitHoldBack.TotalSeconds, Calibrate) : null);
 }

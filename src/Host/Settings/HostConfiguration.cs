@@ -38,7 +38,7 @@ internal static class HostConfiguration
     /// <param name="configuration">The builder's.</param>
     /// <param name="dataDirectory">The data folder, which need not exist; null for none.</param>
     /// <param name="file">The file that is named; null for none.</param>
-    /// <param name="settings">What the command line says.</param>
+    /// <param name="settings">What the command line says; of one that is there twice the last counts.</param>
     /// <exception cref="AsrException">A file is not there or is no JSON.</exception>
     public static void Apply(IConfigurationBuilder configuration, string? dataDirectory, string? file, IEnumerable<KeyValuePair<string, string?>> settings)
     {
@@ -55,7 +55,13 @@ internal static class HostConfiguration
         }
 
         configuration.AddEnvironmentVariables(EnvironmentPrefix);
-        configuration.AddInMemoryCollection([.. settings, .. dataDirectory is null ? Array.Empty<KeyValuePair<string, string?>>() : [new("DataDirectory", dataDirectory)]]);
+
+        // A setting that is given twice is the later one.
+        configuration.AddInMemoryCollection(settings.Reverse().DistinctBy(setting => setting.Key, StringComparer.OrdinalIgnoreCase));
+        if (dataDirectory is not null)
+        {
+            configuration.AddInMemoryCollection([new("DataDirectory", dataDirectory)]);
+        }
     }
 
     /// <summary>A file's settings, read once: what changes while the host runs is not looked at.</summary>

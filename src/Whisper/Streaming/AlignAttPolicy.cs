@@ -6,7 +6,8 @@ namespace AsrPlatform.Whisper.Streaming;
 /// so that the text only ever grows.
 /// </remarks>
 /// <param name="holdBackSeconds">Audio at the end of a window that words must not rest on.</param>
-public sealed class AlignAttPolicy(double holdBackSeconds = AlignAttPolicy.DefaultHoldBackSeconds) : IStreamingPolicy
+/// <param name="early">Which words may rest on more of it; null: none.</param>
+public sealed class AlignAttPolicy(double holdBackSeconds = AlignAttPolicy.DefaultHoldBackSeconds, EarlyCommit? early = null) : IStreamingPolicy
 {
     /// <summary>
     /// SimulStreaming has 0.5 s, its 25 frames. A word that is heard with the whole of the next one behind it is more often right: a small model
@@ -37,6 +38,7 @@ public sealed class AlignAttPolicy(double holdBackSeconds = AlignAttPolicy.Defau
     public int Settle(IReadOnlyList<StreamWord> continuation, StreamHypothesis hypothesis, double endSeconds, bool isFinal)
     {
         ArgumentNullException.ThrowIfNull(continuation);
+        ArgumentNullException.ThrowIfNull(hypothesis);
         if (isFinal)
         {
             return continuation.Count;
@@ -46,7 +48,7 @@ public sealed class AlignAttPolicy(double holdBackSeconds = AlignAttPolicy.Defau
         for (var i = 0; i < continuation.Count; i++)
         {
             var word = continuation[i];
-            if (word.Repeats || word.MayGrow || word.AttendedTo > endSeconds - holdBackSeconds || word.AttendedTo < latest - MostRewindSeconds)
+            if (word.Repeats || word.MayGrow || word.AttendedTo > endSeconds - HoldBack(word, hypothesis.AdapterVersion) || word.AttendedTo < latest - MostRewindSeconds)
             {
                 return i;
             }
@@ -61,4 +63,7 @@ public sealed class AlignAttPolicy(double holdBackSeconds = AlignAttPolicy.Defau
     public void Reset()
     {
     }
+
+    private double HoldBack(StreamWord word, string adapterVersion) =>
+        early is not null && early.HoldBackSeconds < holdBackSeconds && early.Calibrate(word.Confidence, adapterVersion) >= early.Confidence ? early.HoldBackSeconds : holdBackSeconds;
 }

@@ -24,7 +24,10 @@ internal static class AsrProcess
         return new Result(process.ExitCode, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());
     }
 
-    public static Process Start(bool redirectInput, params string[] arguments)
+    public static Process Start(bool redirectInput, params string[] arguments) => Start(redirectInput, [], arguments);
+
+    /// <summary>With variables in its environment.</summary>
+    public static Process Start(bool redirectInput, IReadOnlyCollection<(string Name, string Value)> environment, params string[] arguments)
     {
         var program = Path.Combine(Fixtures.RepositoryRoot, "artifacts", "app", "asr.dll");
         Assert.True(File.Exists(program), $"{program} is not built: run eng/build.sh");
@@ -36,6 +39,11 @@ internal static class AsrProcess
         }
 
         start.Environment["OMP_WAIT_POLICY"] = "PASSIVE";
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         return Process.Start(start)!;
     }
 

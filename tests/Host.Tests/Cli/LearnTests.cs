@@ -2,9 +2,12 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Datasets;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Learning.Rounds;
+using AsrPlatform.Host.Learning.Training;
 using AsrPlatform.Host.Tests.Learning.Datasets;
 using AsrPlatform.Tests;
 
@@ -112,6 +115,103 @@ public sealed class LearnTests : IDisposable
         Assert.NotEmpty(Directory.GetDirectories(round.Training, "checkpoint-*"));
     }
 
+    /// <summary>From the environment, and from the command line, which wins: what the trainer is told, and what comes out of it.</summary>
+    [Fact]
+    public async Task Learn_SettingsFromOutside_ReachTheTraining()
+    {
+        using var other = new LearningFolder();
+        (string, string)[] environment = [("ASR_Learning__LearningRate", "0.01"), ("ASR_Learning__EarlierShare", "0.25")];
+        foreach (var (folder, rate, more) in ((LearningFolder, double, string[])[])[(_folder, 0.01, []), (other, 0.02, ["--set", "Learning:LearningRate=0.02"])])
+        {
+            await FillAsync(folder);
+            using var process = AsrProcess.Start(redirectInput: false, environment, [.. Arguments(folder), "--set", "Learning:Steps=4", .. more]);
+            var output = process.StandardOutput.ReadToEndAsync(Cancelled);
+            var error = await process.StandardError.ReadToEndAsync(Cancelled);
+            await process.WaitForExitAsync(Cancelled);
+            Assert.True(process.ExitCode == 0, error);
+            await output;
+            var config = Assert.Single(new AdapterRegistry(folder.Data).List()).Card.Config!;
+            Assert.Equal((rate, 0.25, 4), ((double)config["learningRate"]!, (double)config["earlierShare"]!, (int)config["steps"]!));
+        }
+
+        Assert.NotEqual(Weights(_folder), Weights(other));
+    }
+
+    /// <summary>Going on with the old settings would say nothing about the new ones.</summary>
+    [Fact]
+    public async Task Learn_WithOtherSettingsThanTheRoundThatWasStopped_BeginsAnother()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no signals to send.");
+        await FillAsync(_folder);
+        using (var process = await StartTrainingAsync())
+        {
+            Send("TERM", process.Id);
+            await process.StandardError.ReadToEndAsync(Cancelled);
+            await process.WaitForExitAsync(Cancelled);
+        }
+
+        var stopped = Assert.Single(Jobs.List(10));
+        Assert.True(RoundFolder.Of(_folder.Directory, stopped.Id).HasWork);
+        var result = AsrProcess.Run([.. Arguments(_folder), "--quiet", "--set", "Learning:LearningRate=0.01"]);
+        result.ShouldSucceed();
+        Assert.Contains("had other settings", result.Error, StringComparison.Ordinal);
+        Assert.Equal([JobState.Done, JobState.Cancelled], Jobs.List(10).Select(job => job.State));
+        Assert.False(RoundFolder.Of(_folder.Directory, stopped.Id).HasWork);
+        Assert.Equal(0.01, (double)Assert.Single(Registry.List()).Card.Config!["learningRate"]!);
+    }
+
+    /// <summary>Cancelled at a page, or a correction that it learns from deleted, both by another process: it ends in the midst of the training.</summary>
+    [Theory]
+    [InlineData(true, "the round was cancelled: nothing was changed")]
+    [InlineData(false, "a correction that it was to learn from was deleted")]
+    public async Task Learn_WhoseJobIsOver_StopsAndLeavesNothing(bool isCancelled, string message)
+    {
+        await FillAsync(_folder);
+        using var process = AsrProcess.Start(redirectInput: false, [.. Arguments(_folder), "--set", "Learning:Steps=3000"]);
+        await UntilStepAsync(process, "step 12/");
+        var job = Assert.Single(Jobs.List(10));
+        if (isCancelled)
+        {
+            await Jobs.CancelAsync(job.Id);
+        }
+        else
+        {
+            await new CorrectionStore(_folder.Data, TimeProvider.System).DeleteAsync([2], "it was deleted", (_, _, _) => { });
+        }
+
+        var rest = await process.StandardError.ReadToEndAsync(Cancelled);
+        await process.WaitForExitAsync(Cancelled);
+        Assert.Equal(1, process.ExitCode);
+        Assert.Contains("asr: " + message, rest, StringComparison.Ordinal);
+        Assert.False(RoundFolder.Of(_folder.Directory, job.Id).HasWork);
+        Assert.Equal(isCancelled ? JobState.Cancelled : JobState.Failed, Jobs.Find(job.Id)!.State);
+        Assert.Empty(Registry.List());
+    }
+
+    /// <summary>The same round twice: what comes out with a share is the mean of what comes out without, and what it went on from.</summary>
+    [Fact]
+    public async Task Learn_WithAnAverageShare_KeepsTheMeanWithTheActiveAdapter()
+    {
+        using var other = new LearningFolder();
+        foreach (var (folder, share) in ((LearningFolder, string)[])[(_folder, "1"), (other, "0.25")])
+        {
+            await FillAsync(folder);
+            var registry = new AdapterRegistry(folder.Data);
+            var active = await registry.AddAsync(
+                Fixtures.Path("finetune/lora/initial"),
+                new NewAdapter { Base = await BaseModel.HashAsync(Fixtures.Path("micro"), Cancelled), Verdict = GateVerdict.Promoted, Reason = "by hand" },
+                Cancelled);
+            await registry.PromoteAsync(active.Id, AdapterScope.All, "by hand", cancellationToken: Cancelled);
+            AsrProcess.Run([.. Arguments(folder), "--set", "Learning:Steps=6", "--set", $"Learning:AverageShare={share}"]).ShouldSucceed();
+        }
+
+        var trained = Learned(_folder);
+        var mean = _folder.File("mean");
+        AdapterAveraging.Average(Fixtures.Path("finetune/lora/initial"), trained, 0.25, mean);
+        Assert.Equal(Bytes(mean), Bytes(Learned(other)));
+        Assert.NotEqual(Bytes(mean), Bytes(trained));
+    }
+
     [Fact]
     public async Task Learn_WhileAnotherRoundRuns_IsRefused()
     {
@@ -154,13 +254,18 @@ public sealed class LearnTests : IDisposable
     private async Task<Process> StartTrainingAsync()
     {
         var process = AsrProcess.Start(redirectInput: false, Arguments(_folder));
+        await UntilStepAsync(process, "step 12/40");
+        return process;
+    }
+
+    private static async Task UntilStepAsync(Process process, string step)
+    {
         string? line;
-        while ((line = await process.StandardError.ReadLineAsync(Cancelled)) is not null && !line.Contains("step 12/40", StringComparison.Ordinal))
+        while ((line = await process.StandardError.ReadLineAsync(Cancelled)) is not null && !line.Contains(step, StringComparison.Ordinal))
         {
         }
 
         Assert.NotNull(line);
-        return process;
     }
 
     private static void Send(string signal, int process)
@@ -172,8 +277,14 @@ public sealed class LearnTests : IDisposable
     private static byte[] Weights(LearningFolder folder)
     {
         var adapter = Assert.Single(new AdapterRegistry(folder.Data).List());
-        return File.ReadAllBytes(Path.Combine(folder.Directory, "adapters", adapter.Id, "adapter_model.safetensors"));
+        return Bytes(Path.Combine(folder.Directory, "adapters", adapter.Id));
     }
+
+    private static byte[] Bytes(string adapter) => File.ReadAllBytes(Path.Combine(adapter, "adapter_model.safetensors"));
+
+    /// <summary>The folder of the adapter that a round made.</summary>
+    private static string Learned(LearningFolder folder) =>
+        Path.Combine(folder.Directory, "adapters", Assert.Single(new AdapterRegistry(folder.Data).List(), adapter => adapter.Card.Dataset is not null).Id);
 
     private static string[] Arguments(LearningFolder folder, params string[] verb) =>
     [

@@ -1,5 +1,7 @@
 using AsrPlatform.Abstractions.Captions;
+using AsrPlatform.Host.Learning.Confidence;
 using AsrPlatform.Host.Live;
+using AsrPlatform.Whisper.Streaming;
 using Microsoft.Extensions.Time.Testing;
 using static AsrPlatform.Host.Tests.Live.LiveHarness;
 
@@ -107,6 +109,37 @@ public sealed class LivePolicyTests
         await Task.WhenAll(sessions.Select(session => session.EndAsync(Cancelled)));
         Assert.All(sessions.Index(), pair => Assert.Equal(
             SpokenAudio.Text(Words.Select(word => (word + pair.Index) % SpokenAudio.Words)), Committed(pair.Item.Captions)));
+    }
+
+    /// <summary>As it is calibrated at that moment, and not as the model says: 0.9 of that one is 0.75.</summary>
+    [Fact]
+    public void EarlyCommit_ByTheHostsCalibration_LetsSureWordsBeFinalEarlier()
+    {
+        var maps = new ConfidenceMaps();
+        var options = new LiveOptions { EarlyCommitConfidence = 0.8, EarlyCommitHoldBack = TimeSpan.FromSeconds(0.3) };
+        var policy = (options.Streaming() with { Calibrate = maps.Calibrate }).NewPolicy(isSeq2Seq: true, hasAttention: true)();
+        var heard = new StreamHypothesis { Words = [new StreamWord(" now", 1, 1.4, 0.9) { AttendedTo = 1.5 }], Seconds = 2 };
+        Assert.Equal(1, policy.Settle(heard.Words, heard, 2, isFinal: false));
+        maps.Use([new ConfidenceMap
+        {
+            AdapterVersion = "base",
+            Method = CalibrationMethod.Temperature,
+            Temperature = 2,
+            Words = 100,
+            Right = 50,
+            Captions = 10,
+            Before = default,
+            After = default,
+            FittedAt = DateTimeOffset.UnixEpoch,
+        }]);
+        Assert.Equal(0.75, maps.Calibrate(0.9, "base"), 1e-6);
+        Assert.Equal(0, policy.Settle(heard.Words, heard, 2, isFinal: false));
+
+        // Off by default.
+        Assert.Equal(0, new LiveOptions().Streaming().NewPolicy(isSeq2Seq: true, hasAttention: true)().Settle(heard.Words, heard, 2, isFinal: false));
+        Assert.Equal(
+            ["Live:EarlyCommitHoldBack is 00:00:09; it must be 0.02 s … 5 s.", "Live:EarlyCommitConfidence is 0.3; it must be 0.5 … 1."],
+            options.Validate(null, new LiveOptions { EarlyCommitConfidence = 0.3, EarlyCommitHoldBack = TimeSpan.FromSeconds(9) }).Failures);
     }
 
     private static LiveOptions Agreeing()

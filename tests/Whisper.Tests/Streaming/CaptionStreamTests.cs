@@ -16,6 +16,32 @@ public sealed class CaptionStreamTests
         Assert.Equal([3], stream.Forced);
     }
 
+    /// <summary>The script's model is equally sure of all words; calibrated, that means much for one version, and little for another.</summary>
+    [Theory]
+    [InlineData("good", new[] { "the", "quick" }, new[] { "fox", "ran" })]
+    [InlineData("poor", new[] { "the" }, new[] { "quick", "fox", "ran" })]
+    public void AlignAtt_WithEarlyCommit_WordsThatAreProbablyRightNeedLessAudioBehindThem(string version, string[] final, string[] open)
+    {
+        var stream = new CaptionStream(new AlignAttPolicy(0.8, new EarlyCommit(0.9, 0.4, (confidence, adapter) => adapter == "good" ? confidence : confidence / 2)));
+        var heard = Heard(2, ("the", 0.1, 0.4, 0.4), ("quick", 0.4, 0.9, 1.5), ("fox", 0.9, 1.4, 1.7), ("ran", 1.4, 1.5, 1.5)) with { AdapterVersion = version };
+        var (committed, tentative) = stream.Step(heard, 10, isFinal: false);
+        Assert.Equal(final, Texts(committed));
+        Assert.Equal(open, Texts(tentative));
+    }
+
+    [Fact]
+    public void AlignAtt_WithEarlyCommit_AnUnsureWordHoldsThoseBehindItBack()
+    {
+        var policy = new AlignAttPolicy(0.8, new EarlyCommit(0.9, 0.4, (confidence, _) => confidence));
+        var heard = Heard(2, ("quick", 0.4, 0.9, 1.5), ("fox", 0.9, 1.4, 1.5));
+        Assert.Equal(2, policy.Settle(heard.Words, heard, 2, isFinal: false));
+        heard = heard with { Words = [heard.Words[0] with { Confidence = 0.89 }, heard.Words[1]] };
+        Assert.Equal(0, policy.Settle(heard.Words, heard, 2, isFinal: false));
+
+        // Nobody is held back for longer than without it.
+        Assert.Equal(2, new AlignAttPolicy(0.4, new EarlyCommit(0.9, 5, (confidence, _) => confidence)).Settle(heard.Words, heard, 2, isFinal: false));
+    }
+
     [Fact]
     public void AlignAtt_AtTheEnd_CommitsTheTail()
     {

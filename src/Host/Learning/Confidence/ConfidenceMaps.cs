@@ -22,11 +22,19 @@ internal sealed class ConfidenceMaps
     /// <param name="adapterVersion">What made the word. One that has no map yet is taken for the version whose map is newest.</param>
     public CaptionWord Calibrate(CaptionWord word, string adapterVersion)
     {
-        var maps = _maps;
         var model = word.ModelConfidence ?? word.Confidence;
-        return (maps.ByVersion.GetValueOrDefault(adapterVersion) ?? maps.Newest) is { } map
-            ? word with { Confidence = map.Apply(model), ModelConfidence = model }
-            : word;
+        return Find(adapterVersion) is { } map ? word with { Confidence = map.Apply(model), ModelConfidence = model } : word;
+    }
+
+    /// <summary>The chance that a word is right of the model's probability, 0…1; that probability itself while there are no maps.</summary>
+    /// <param name="confidence">The model's probability.</param>
+    /// <param name="adapterVersion">As for words.</param>
+    public double Calibrate(double confidence, string adapterVersion) => Find(adapterVersion)?.Apply(confidence) ?? confidence;
+
+    private ConfidenceMap? Find(string adapterVersion)
+    {
+        var maps = _maps;
+        return maps.ByVersion.GetValueOrDefault(adapterVersion) ?? maps.Newest;
     }
 
     private sealed record Snapshot(Dictionary<string, ConfidenceMap> ByVersion, ConfidenceMap? Newest);

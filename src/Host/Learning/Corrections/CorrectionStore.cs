@@ -5,6 +5,7 @@ using System.Text.Json;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Rounds;
 using Microsoft.Data.Sqlite;
 
 namespace AsrPlatform.Host.Learning.Corrections;
@@ -239,7 +240,7 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
         connection.Query("SELECT number FROM correction WHERE author = $author ORDER BY number", reader => reader.GetInt64(0), ("$author", author)));
 
     /// <summary>
-    /// Deletes corrections for good: rows, clips, the text in captions and in data sets, and marks the adapters that were trained on them.
+    /// Deletes corrections for good: rows, clips, the text in captions, in data sets and in rounds of learning, and marks the adapters that were trained on them.
     /// Captions of sessions that run in this process are the session's to show again.
     /// </summary>
     /// <param name="numbers">Which; those that are not there are passed over.</param>
@@ -256,7 +257,7 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
         foreach (var some in numbers.Chunk(DeletedTogether))
         {
             // Data sets first: when this is cut short, the correction is still there to be deleted again.
-            DatasetTraces.Delete(folder.Directory, some);
+            await DeleteTracesAsync(some);
             deleted.AddRange(await folder.Database.WriteAsync(connection =>
             {
                 List<(StoredCorrection, CaptionWithdrawal?)> done = [];
@@ -279,10 +280,16 @@ internal sealed class CorrectionStore(DataFolder folder, TimeProvider time)
         }
 
         // A round of learning may have made one meanwhile.
-        DatasetTraces.Delete(folder.Directory, numbers);
+        await DeleteTracesAsync(numbers);
         Tell();
         await Clips.ReleaseAsync([.. deleted.Select(one => one.Correction.Clip).OfType<string>().Distinct(StringComparer.Ordinal)]);
         return deleted;
+    }
+
+    private async Task DeleteTracesAsync(IReadOnlyCollection<long> corrections)
+    {
+        DatasetTraces.Delete(folder.Directory, corrections);
+        await RoundTraces.DropWithoutDataAsync(folder);
     }
 
     /// <summary>A round without a plan has not begun to train.</summary>

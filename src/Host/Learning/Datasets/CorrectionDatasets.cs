@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Confidence;
 using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Whisper.Files;
 
@@ -24,7 +25,7 @@ internal sealed class CorrectionDatasets(DataFolder folder)
     private readonly ClipStore _clips = new(folder, folder.Time);
 
     /// <summary>Gives sides to corrections that have none, and makes the data set.</summary>
-    /// <exception cref="AsrException">There is nothing new to learn, or it cannot be written.</exception>
+    /// <exception cref="AsrException">There is nothing new to learn, a calibration of confidences is damaged, or it cannot be written.</exception>
     public async Task<CorrectionDataset> BuildAsync(DatasetRequest request, CancellationToken cancellationToken)
     {
         var all = await folder.Database.WriteAsync(connection =>
@@ -51,13 +52,15 @@ internal sealed class CorrectionDatasets(DataFolder folder)
                 : string.Create(CultureInfo.InvariantCulture, $"there is nothing new to learn: the active adapter knows the {usable.Count} corrections that are ready"));
         }
 
+        var confidence = new ConfidenceMaps();
+        confidence.Use(new ConfidenceStore(folder).Read());
         var earlier = usable.FindAll(one => one.Side == SplitSide.Train && request.Learned.Contains(one.Number));
         earlier.RemoveRange(0, Math.Max(0, earlier.Count - request.Settings.MaximumEarlier));
         return Write(
             request.Settings,
             new Dictionary<string, IReadOnlyList<DatasetRow>>
             {
-                [CorrectionDataset.Train] = [.. train.Select(Row)],
+                [CorrectionDataset.Train] = [.. train.Select(one => Row(one) with { Weight = Weight(one, confidence) })],
                 [CorrectionDataset.HeldOut] = [.. usable.Where(one => one.Side == SplitSide.HeldOut).Select(Row)],
 
                 // Earlier corrections stay what they are: an adapter must not be held to the base where it has learned better.
@@ -97,6 +100,10 @@ internal sealed class CorrectionDatasets(DataFolder folder)
             throw new AsrException($"--export {directory}: {error.Message}", error);
         }
     }
+
+    /// <summary>By how far the confidences of its words were off, as they are calibrated now. Two digits: no manifest needs more.</summary>
+    private static double Weight(DatasetCorrection correction, ConfidenceMaps confidence) =>
+        Math.Round(CaptionedWords.Weight([.. correction.Words.Select(word => confidence.Calibrate(word, correction.AdapterVersion))], correction.Text), 2);
 
     private DatasetRow Row(DatasetCorrection correction) => new()
     {

@@ -1,3 +1,4 @@
+using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Host.Learning.Corrections;
 using Microsoft.Data.Sqlite;
 
@@ -39,6 +40,12 @@ internal sealed record DatasetCorrection
     /// <summary>Whether it may be learned from now. One that may not keeps its side, which those like it follow.</summary>
     public required bool IsReady { get; init; }
 
+    /// <summary>What made the hypothesis.</summary>
+    public string AdapterVersion { get; init; } = "";
+
+    /// <summary>The hypothesis' words with their confidences; empty when they are not known.</summary>
+    public IReadOnlyList<CaptionWord> Words { get; init; } = [];
+
     /// <summary>The side that it was given; null when it has none yet.</summary>
     public SplitSide? Side { get; init; }
 
@@ -55,6 +62,8 @@ internal sealed record DatasetCorrection
             Language = stored.Language,
             Clip = stored.Clip,
             Utterance = stored.SessionNumber is { } number ? FormattableString.Invariant($"{number} {stored.StartSample}") : null,
+            AdapterVersion = stored.AdapterVersion,
+            Words = stored.Words,
             IsReady = stored is { State: CorrectionState.Ready, Clip: not null },
             Side = stored.Split switch { "train" => SplitSide.Train, "held-out" => SplitSide.HeldOut, _ => null },
         });

@@ -64,6 +64,9 @@ internal static class AdapterGate
     /// <summary>Whether a comparison shows more harm than a tolerance allows: the rise is beyond it, and it is sure enough that it is one.</summary>
     internal static bool Harms(PairedComparison comparison, double tolerance) => comparison.Relative > tolerance && comparison.Low > 0;
 
+    /// <summary>Whether texts that were not trained on have surely become likelier, and by enough to be worth it.</summary>
+    internal static bool Gains(PairedComparison likelihood, GateSettings settings) => likelihood.Improves(settings.Level) && -likelihood.Difference >= settings.MinimumGain;
+
     private static WhisperRecognizer Require(ISpeechRecognizer recognizer) => recognizer as WhisperRecognizer
         ?? throw new AsrException($"The model \"{recognizer.Info.Name}\" cannot say how likely a text is: learning needs a Whisper checkpoint.");
 
@@ -162,20 +165,51 @@ internal static class AdapterGate
             {
                 var onHeldOut = Hear(heldOut, request.Active, request.Candidate);
                 _metrics = _metrics with { Evidence = "heldOut", HeldOut = Compare(onHeldOut, _settings.Level) };
-                return SliceObjection([.. onHeldOut, .. onAnchor]) is { } loser ? Rejected(loser) : DecideByHeldOut();
+                return SliceObjection([.. onHeldOut, .. onAnchor]) is { } loser ? Rejected(loser) : DecideByHeldOut(heldOut);
             }
 
             return SliceObjection(onAnchor) is { } slice ? Rejected(slice) : CrossValidate([.. corrections.Where(utterance => !utterance.Entry.IsSilence)]);
         }
 
-        private GateDecision DecideByHeldOut()
+        private GateDecision DecideByHeldOut(IReadOnlyList<GateUtterance> heldOut)
         {
             var errors = _metrics.HeldOut!;
             var numbers = $"{Percent(errors.Before)} → {Percent(errors.After)} of words wrong on {errors.Utterances} held-out corrections";
-            return errors.Improves(_settings.Level)
-                ? End(GateVerdict.Promoted, $"better: {numbers}, at least {Points(-errors.High)} better with {Percent(_settings.Level, "0.#")} certainty{AnchorNote()}")
-                : Rejected($"not surely better: {numbers}; with {Percent(_settings.Level, "0.#")} certainty all that can be said is that it is not more than {Points(Math.Max(0, errors.High))} worse");
+            if (!errors.Improves(_settings.Level))
+            {
+                return Rejected($"not surely better: {numbers}; with {Percent(_settings.Level, "0.#")} certainty all that can be said is that it is not more than {Points(Math.Max(0, errors.High))} worse");
+            }
+
+            var likelihood = Likelihood(heldOut);
+            if (likelihood.Length < _settings.MinimumCorrections)
+            {
+                return Rejected($"too few held-out corrections that the model can score: {likelihood.Length} of the {_settings.MinimumCorrections} needed; {numbers}");
+            }
+
+            var gain = PairedTest.Compare(likelihood, _settings.Level, _settings.Resamples, _settings.Seed);
+            _metrics = _metrics with { Likelihood = gain };
+            return TooLittle(gain) is { } little
+                ? Rejected($"{little}; {numbers}")
+                : End(GateVerdict.Promoted, $"better: {numbers}, at least {Points(-errors.High)} better with {Percent(_settings.Level, "0.#")} certainty{AnchorNote()}");
         }
+
+        /// <summary>What held-out texts lack to certainty with the active version and with the candidate, in nats; those that cannot be scored are left out.</summary>
+        private PairedCost[] Likelihood(IReadOnlyList<GateUtterance> heldOut)
+        {
+            GateUtterance[] spoken = [.. heldOut.Where(utterance => !utterance.Entry.IsSilence)];
+            var scores = model.Score(
+                [.. spoken.SelectMany(utterance => new[] { request.Active, request.Candidate }.Select(version => (new GateClip(utterance.Samples, utterance.Entry.Language, version), utterance.Entry.Text)))],
+                cancellationToken);
+            return [.. spoken.Index()
+                .Select(pair => (pair.Item.Words, Before: scores[2 * pair.Index], After: scores[(2 * pair.Index) + 1]))
+                .Where(item => item is { Before: not null, After: not null })
+                .Select(item => new PairedCost(-item.Before!.LogProbability, -item.After!.LogProbability, item.Words))];
+        }
+
+        /// <summary>Why a gain is not worth a promotion, however sure it is; null when it is.</summary>
+        private string? TooLittle(PairedComparison gain) => -gain.Difference >= _settings.MinimumGain ? null : string.Create(
+            CultureInfo.InvariantCulture,
+            $"next to nothing is gained: {-gain.Difference:0.000} nats per word on corrections that were not trained on; {_settings.MinimumGain:0.000} are needed");
 
         /// <summary>Compares on the anchor set, counts what is heard in silence, and objects to harm.</summary>
         private string? AnchorObjection(List<Heard> heard, List<Heard> againstBase)
@@ -300,6 +334,7 @@ internal static class AdapterGate
                 CultureInfo.InvariantCulture,
                 $"{likelihood.Length} corrections in {folds} parts; the texts left out are {-gain.Difference:0.00} nats per word likelier (lower bound {-gain.High:0.00} with {Percent(_settings.Level, "0.#")} certainty), {Percent(errors.Before)} → {Percent(errors.After)} of their words wrong");
             return !gain.Improves(_settings.Level) ? Rejected($"what is learned from some corrections does not surely help with the others: {numbers}")
+                : TooLittle(gain) is { } little ? Rejected($"{little}: {numbers}")
                 : shift?.Improves(_settings.Level) == false ? Rejected($"what is learned does not surely tell the corrected texts from the old ones: {numbers}")
                 : Harms(Compare([.. results.Select(result => result.Heard)], _settings.HarmLevel), _settings.SliceTolerance) ? Rejected($"corrections that are left out are heard worse: {numbers}")
                 : End(GateVerdict.Provisional, $"promising, and to be watched: {numbers}{AnchorNote()}");
@@ -337,6 +372,7 @@ internal static class AdapterGate
                         start = entry.StartSeconds > 0 ? entry.StartSeconds : (double?)null,
                         end = entry.EndSeconds,
                         kind = "correction",
+                        weight = entry.Weight,
                     },
                     GateDecision.JsonForm);
                 stream.WriteByte((byte)'\n');

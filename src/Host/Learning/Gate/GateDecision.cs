@@ -56,7 +56,7 @@ internal sealed record GateMetrics
     /// <summary>Word errors of corrections that were not trained on.</summary>
     public PairedComparison? HeldOut { get; init; }
 
-    /// <summary>Cross-validation: nats per word that the left-out corrected texts lack to certainty, given their audio.</summary>
+    /// <summary>Nats per word that corrected texts which were not trained on lack to certainty, given their audio: those left out in a cross-validation, or those held out, where their word errors speak for the candidate.</summary>
     public PairedComparison? Likelihood { get; init; }
 
     /// <summary>Cross-validation: nats per word by which the old hypotheses are likelier than the corrected texts; may be below 0.</summary>

@@ -38,6 +38,9 @@ internal sealed record GateSettings
     /// <summary>Of a text: by how much its own audio must make it likelier than other audio does, in nats per word, on average.</summary>
     public double MinimumInformation { get; init; } = 0.5;
 
+    /// <summary>Nats per word that texts which were not trained on have to gain on average: what is sure but next to nothing is not worth a promotion.</summary>
+    public double MinimumGain { get; init; } = 0.02;
+
     /// <summary>Resamplings of a bootstrap.</summary>
     public int Resamples { get; init; } = 4000;
 
@@ -54,6 +57,7 @@ internal sealed record GateSettings
         Require(MinimumCorrections >= 3, nameof(MinimumCorrections), "3 or more");
         Require(Folds >= 2, nameof(Folds), "2 or more");
         Require(AnchorTolerance >= 0 && DriftTolerance >= 0 && SliceTolerance >= 0 && SilenceTolerance is >= 0 and <= 1, nameof(AnchorTolerance), "0 or more, as the other tolerances");
+        Require(MinimumGain >= 0, nameof(MinimumGain), "0 or more");
         Require(MinimumSlice >= 2, nameof(MinimumSlice), "2 or more");
         Require(Resamples >= 200, nameof(Resamples), "200 or more");
     }

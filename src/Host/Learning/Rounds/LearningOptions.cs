@@ -46,6 +46,9 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
     /// <summary>Rows to replay for each correction in a step. Default 1, 0 … 10.</summary>
     public double ReplayRatio { get; set; } = LearningDefaults.ReplayRatio;
 
+    /// <summary>Share of earlier corrections, which the adapter that a round goes on from knows, in the replayed rows; the rest is of the anchor set. Default 0.5, 0 … 1.</summary>
+    public double EarlierShare { get; set; } = LearningDefaults.EarlierShare;
+
     /// <summary>What a round goes on from: <c>active</c> (default) or <c>fresh</c>.</summary>
     public string Start { get; set; } = "active";
 
@@ -73,8 +76,8 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
     /// <summary>Share of the new weights in the mean with the adapter that the round went on from. Default 1 (no mean), above 0.</summary>
     public double AverageShare { get; set; } = LearningDefaults.AverageShare;
 
-    /// <summary>Trainings of a cross-validation, where too few corrections are held out. Default 4, 2 … 20.</summary>
-    public int Folds { get; set; } = 4;
+    /// <summary>Trainings of a cross-validation, where too few corrections are held out; 0 (default): as many as <see cref="LearningDefaults.Folds"/> says. 0, 2 … 20.</summary>
+    public int Folds { get; set; }
 
     /// <summary>Further arguments of <c>asr train</c>, such as <c>gradient-accumulation-steps=4</c>.</summary>
     public string[] Arguments { get; set; } = [];
@@ -96,6 +99,7 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
         Check(nameof(Threads), options.Threads, 1, 1024);
         Check(nameof(HeldOutShare), options.HeldOutShare, 0, 0.5);
         Check(nameof(ReplayRatio), options.ReplayRatio, 0, 10);
+        Check(nameof(EarlierShare), options.EarlierShare, 0, 1);
         Check(nameof(LoraRank), options.LoraRank, 1, 512);
         Check(nameof(LoraAlpha), options.LoraAlpha, double.Epsilon, 4096);
         Check(nameof(LearningRate), options.LearningRate, double.Epsilon, 1);
@@ -103,7 +107,11 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
         Check(nameof(BatchSize), options.BatchSize, 2, 1024);
         Check(nameof(KlWeight), options.KlWeight, 0, 100);
         Check(nameof(AverageShare), options.AverageShare, double.Epsilon, 1);
-        Check(nameof(Folds), options.Folds, 2, 20);
+        if (options.Folds != 0)
+        {
+            Check(nameof(Folds), options.Folds, 2, 20);
+        }
+
         if (options.Start is not ("active" or "fresh"))
         {
             errors.Add($"{Section}:{nameof(Start)} is '{options.Start}'; it must be active or fresh.");

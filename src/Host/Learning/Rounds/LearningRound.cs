@@ -44,6 +44,11 @@ internal sealed class LearningRound(PluginCatalog plugins)
             return done;
         }
 
+        if (!Directory.Exists(plan.DatasetFolder))
+        {
+            throw new AsrException($"the round's data set {plan.DatasetFolder} is gone, as when a correction of it is deleted: start another round");
+        }
+
         try
         {
             var clock = Stopwatch.StartNew();
@@ -56,7 +61,7 @@ internal sealed class LearningRound(PluginCatalog plugins)
                 return null;
             }
 
-            Average(plan, folder);
+            Average(plan, folder.Training, folder.Averaged);
             var decision = Judge(plan, folder, rows, progress, cancellationToken);
             var outcome = new RoundOutcome(
                 decision.Verdict,
@@ -87,10 +92,20 @@ internal sealed class LearningRound(PluginCatalog plugins)
         Directory.CreateDirectory(output);
         var mix = Path.Combine(output, "mix.jsonl");
         var replay = Read(plan, CorrectionDataset.Replay);
-        DatasetRow.Write(mix, RoundMix.Make(corrections, replay, plan.Training.ReplayRatio, steps, plan.Training.BatchSize, plan.Seed));
+        var mixture = new RoundMixture<DatasetRow>
+        {
+            Corrections = corrections,
+            Earlier = replay.FindAll(row => row.Kind == DatasetRow.Correction),
+            Anchor = replay.FindAll(row => row.Kind == DatasetRow.Replay),
+            ReplayRatio = plan.Training.ReplayRatio,
+            EarlierShare = plan.Training.EarlierShare,
+            Seed = plan.Seed,
+        };
+        var rows = RoundMix.Make(mixture, steps, plan.Training.BatchSize);
+        DatasetRow.Write(mix, rows);
         var settings = new TrainSettings
         {
-            Arguments = TrainingArguments.Parse(Arguments(plan, output, steps, replay.Exists(row => row.Kind == DatasetRow.Replay), evaluation is not null)),
+            Arguments = TrainingArguments.Parse(Arguments(plan, output, steps, rows.Any(row => row.Kind == DatasetRow.Replay), evaluation is not null)),
             Model = plan.Model,
             Train = mix,
             Evaluation = evaluation,
@@ -138,7 +153,7 @@ internal sealed class LearningRound(PluginCatalog plugins)
             ["save-total-limit"] = "1",
             ["seed"] = Number(plan.Seed),
         };
-        if (plan.Training.KlWeight > 0 && plan.Training.ReplayRatio > 0 && hasSpeechToKeep)
+        if (plan.Training.KlWeight > 0 && hasSpeechToKeep)
         {
             arguments["kl-weight"] = Number(plan.Training.KlWeight);
         }
@@ -165,13 +180,21 @@ internal sealed class LearningRound(PluginCatalog plugins)
         return arguments;
     }
 
-    /// <summary>The mean with the adapter that it went on from, where the plan wants one.</summary>
-    private static void Average(RoundPlan plan, RoundFolder folder)
+    /// <summary>Makes the mean of what was trained with the adapter that it went on from, where the plan wants one.</summary>
+    /// <returns>The folder of what is to be judged.</returns>
+    private static string Average(RoundPlan plan, string trained, string output)
     {
-        if (plan is { GoesOn: true, ActiveFolder: { } previous } && plan.Training.AverageShare < 1 && !Directory.Exists(folder.Averaged))
+        if (plan is not { GoesOn: true, ActiveFolder: { } previous } || plan.Training.AverageShare >= 1)
         {
-            AdapterAveraging.Average(previous, folder.Training, plan.Training.AverageShare, folder.Averaged);
+            return trained;
         }
+
+        if (!Directory.Exists(output))
+        {
+            AdapterAveraging.Average(previous, trained, plan.Training.AverageShare, output);
+        }
+
+        return output;
     }
 
     private GateDecision Judge(RoundPlan plan, RoundFolder folder, List<DatasetRow> rows, Action<RoundProgress> progress, CancellationToken cancellationToken)
@@ -219,9 +242,10 @@ internal sealed class LearningRound(PluginCatalog plugins)
             Domain = entry.Domain,
             Id = JsonValue.Create(entry.Row),
             Kind = DatasetRow.Correction,
+            Weight = entry.Weight,
         })];
         return Train(plan, rows, output, folder.Features, (plan.Training.Steps + 1) / 2, evaluation: null, progress: null, cancellationToken)
-            ? output
+            ? Average(plan, output, output + "-averaged")
             : throw new OperationCanceledException(cancellationToken);
     }
 }

@@ -43,7 +43,7 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
             Dataset = dataset.Hash,
             DatasetFolder = dataset.Directory,
             Corrections = dataset.Corrections,
-            Training = Training(options, dataset.Rows[CorrectionDataset.Train]),
+            Training = Training(options, dataset.Rows[CorrectionDataset.Train], dataset.Rows[CorrectionDataset.HeldOut]),
             Threads = options.Threads,
             Device = options.Device,
             CreatedAt = folder.Time.GetUtcNow(),
@@ -106,6 +106,19 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
         return new JobOutcome(decision, card.Id, reason, outcome.Seconds, outcome.Metrics);
     }
 
+    /// <summary>Whether a plan trains as the options say now: a round that was stopped goes on only then.</summary>
+    public static bool Follows(RoundPlan plan, LearningOptions options, JobSettings settings)
+    {
+        // What follows from the corrections alone was decided when it was planned.
+        var asked = Training(options, corrections: 0, heldOut: 0);
+        asked = asked with
+        {
+            Steps = options.Steps > 0 ? asked.Steps : plan.Training.Steps,
+            Folds = options.Folds > 0 ? asked.Folds : plan.Training.Folds,
+        };
+        return plan.GoesOn == (plan.Active is not null && GoesOn(options, settings)) && JsonSerializer.Serialize(asked) == JsonSerializer.Serialize(plan.Training);
+    }
+
     private static bool GoesOn(LearningOptions options, JobSettings settings) => options.Start == "active" && !settings.Rebuild;
 
     private Task<CorrectionDataset> MakeDatasetAsync(LearningModel model, LearningOptions options, JobSettings settings, string? goesOnFrom, CancellationToken cancellationToken)
@@ -125,7 +138,7 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
         return config;
     }
 
-    private static RoundTraining Training(LearningOptions options, int corrections) => new()
+    private static RoundTraining Training(LearningOptions options, int corrections, int heldOut) => new()
     {
         AdapterConfig = new JsonObject
         {
@@ -139,9 +152,10 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
         Steps = options.Steps > 0 ? options.Steps : LearningDefaults.Steps(corrections),
         BatchSize = options.BatchSize,
         ReplayRatio = options.ReplayRatio,
+        EarlierShare = options.EarlierShare,
         KlWeight = options.KlWeight,
         AverageShare = options.AverageShare,
-        Folds = options.Folds,
+        Folds = options.Folds > 0 ? options.Folds : LearningDefaults.Folds(corrections + heldOut),
         Arguments = options.Arguments.Select(argument => argument.Split('=', 2)).ToDictionary(pair => pair[0].Trim(), pair => pair[1].Trim(), StringComparer.Ordinal),
     };
 

@@ -47,7 +47,7 @@ internal sealed class LearningWorker(
     /// <summary>Time that the disposal waits for the end of what runs.</summary>
     private static readonly TimeSpan DisposePatience = TimeSpan.FromSeconds(2);
 
-    /// <summary>Time between two looks at the load of captions.</summary>
+    /// <summary>Time between two looks at the load of captions, and at the job.</summary>
     private static readonly TimeSpan LoadInterval = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Shortest time between two progress events of one phase.</summary>
@@ -109,6 +109,10 @@ internal sealed class LearningWorker(
             {
                 await running.CancelAsync();
             }
+            else
+            {
+                ClearEnded();
+            }
 
             Tell(cancelled);
         }
@@ -143,6 +147,7 @@ internal sealed class LearningWorker(
 
     private async Task ServeAsync()
     {
+        ClearEnded();
         var before = time.GetLocalNow();
         while (!_stop.IsCancellationRequested)
         {
@@ -168,6 +173,19 @@ internal sealed class LearningWorker(
             }
 
             await WaitAsync();
+        }
+    }
+
+    /// <summary>What cannot be cleared is tried again at the next start.</summary>
+    private void ClearEnded()
+    {
+        try
+        {
+            RoundTraces.ClearEnded(folder);
+        }
+        catch (AsrException error)
+        {
+            logger.LogWarning("Rounds of learning: {Reason}", error.Message);
         }
     }
 
@@ -230,6 +248,8 @@ internal sealed class LearningWorker(
         }
 
         Tell(Find(job.Id));
+        using var over = new CancellationTokenSource();
+        var watching = WatchAsync(job.Id, cancel, over.Token);
         LearningJob? ended = null;
         try
         {
@@ -250,6 +270,8 @@ internal sealed class LearningWorker(
         }
         finally
         {
+            await over.CancelAsync();
+            await watching;
             lock (_gate)
             {
                 (_current, _cancelCurrent) = (null, null);
@@ -257,17 +279,48 @@ internal sealed class LearningWorker(
         }
 
         // Stopped: with the host, to go on later, or for good.
-        ended ??= await jobs.RequeueAsync(job.Id);
-        if (jobs.Find(job.Id) is { State: JobState.Cancelled or JobState.Failed })
+        ended ??= await jobs.RequeueAsync(job.Id) ?? jobs.Find(job.Id)!;
+        if (ended.State is JobState.Cancelled or JobState.Failed)
         {
             RoundFolder.Of(folder.Directory, job.Id).Trim();
         }
 
-        if (ended is not null)
+        logger.LogInformation("Round {Job}: {State} {Reason}", ended.Id, ended.State, ended.Outcome?.Reason ?? ended.Error);
+        Tell(ended);
+        Wake();
+    }
+
+    /// <summary>Stops a round whose job has ended meanwhile: another process cancelled it, or what it learns from was deleted.</summary>
+    private async Task WatchAsync(string id, CancellationTokenSource cancel, CancellationToken over)
+    {
+        using var timer = new PeriodicTimer(LoadInterval, time);
+        try
         {
-            logger.LogInformation("Round {Job}: {State} {Reason}", ended.Id, ended.State, ended.Outcome?.Reason ?? ended.Error);
-            Tell(ended);
-            Wake();
+            while (await timer.WaitForNextTickAsync(over))
+            {
+                if (IsOver(id))
+                {
+                    await cancel.CancelAsync();
+                    return;
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The round has ended.
+        }
+    }
+
+    /// <summary>A database that cannot be read now is asked again.</summary>
+    private bool IsOver(string id)
+    {
+        try
+        {
+            return jobs.Find(id)?.State != JobState.Running;
+        }
+        catch (AsrException)
+        {
+            return false;
         }
     }
 

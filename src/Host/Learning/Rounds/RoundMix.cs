@@ -2,35 +2,62 @@ using AsrPlatform.Host.Learning.Datasets;
 
 namespace AsrPlatform.Host.Learning.Rounds;
 
+/// <summary>What a training is mixed of, and how.</summary>
+/// <typeparam name="T">A row.</typeparam>
+internal sealed record RoundMixture<T>
+{
+    /// <summary>To learn; at least one.</summary>
+    public required IReadOnlyList<T> Corrections { get; init; }
+
+    /// <summary>Corrections that the adapter to go on from knows, to keep; may be empty.</summary>
+    public IReadOnlyList<T> Earlier { get; init; } = [];
+
+    /// <summary>General speech to keep; may be empty.</summary>
+    public IReadOnlyList<T> Anchor { get; init; } = [];
+
+    /// <summary>Rows to replay for each correction, 0 or more.</summary>
+    public required double ReplayRatio { get; init; }
+
+    /// <summary>Share of the replayed rows that are <see cref="Earlier"/>, 0…1; where there are none, or no <see cref="Anchor"/>, all are of the other list.</summary>
+    public required double EarlierShare { get; init; }
+
+    /// <summary>Of the order.</summary>
+    public required int Seed { get; init; }
+}
+
 /// <summary>Puts the rows of a training in their order: every step has its share of corrections and of replay.</summary>
 internal static class RoundMix
 {
     /// <summary>Makes <paramref name="steps"/> × <paramref name="batch"/> rows, to be read in their order.</summary>
-    /// <param name="corrections">To learn; at least one.</param>
-    /// <param name="replay">To keep; may be empty.</param>
-    /// <param name="ratio">Rows to replay for each correction.</param>
+    /// <param name="mixture">Of what. Each list is gone through whole, in a new order each time, before a row comes again.</param>
     /// <param name="steps">Steps.</param>
     /// <param name="batch">Rows of a step; from 2.</param>
-    /// <param name="seed">Of the order. Each list is gone through whole, in a new order each time, before a row comes again.</param>
-    public static IReadOnlyList<T> Make<T>(IReadOnlyList<T> corrections, IReadOnlyList<T> replay, double ratio, int steps, int batch, int seed)
+    public static IReadOnlyList<T> Make<T>(RoundMixture<T> mixture, int steps, int batch)
     {
-        ArgumentOutOfRangeException.ThrowIfZero(corrections.Count);
+        ArgumentOutOfRangeException.ThrowIfZero(mixture.Corrections.Count);
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 2);
-        var replayed = replay.Count == 0 ? 0 : Math.Clamp((int)Math.Round(batch * ratio / (1 + ratio)), ratio > 0 ? 1 : 0, batch - 1);
-        using var learned = Endless(corrections, seed).GetEnumerator();
-        using var kept = Endless(replay, seed + 1).GetEnumerator();
+        var ratio = mixture.ReplayRatio;
+        var replayed = mixture.Earlier.Count + mixture.Anchor.Count == 0 ? 0 : Math.Clamp((int)Math.Round(batch * ratio / (1 + ratio)), ratio > 0 ? 1 : 0, batch - 1);
+        var share = mixture.Anchor.Count == 0 ? 1 : mixture.Earlier.Count == 0 ? 0 : mixture.EarlierShare;
+        using var learned = Endless(mixture.Corrections, mixture.Seed).GetEnumerator();
+        using var anchor = Endless(mixture.Anchor, mixture.Seed + 1).GetEnumerator();
+        using var earlier = Endless(mixture.Earlier, mixture.Seed + 2).GetEnumerator();
         var rows = new List<T>(steps * batch);
         for (var step = 0; step < steps; step++)
         {
+            // Shares that are no whole rows come out right over the steps.
+            var known = Owed(step + 1) - Owed(step);
             for (var row = 0; row < batch; row++)
             {
-                var source = row < batch - replayed ? learned : kept;
+                var source = row < batch - replayed ? learned : row < batch - known ? anchor : earlier;
                 source.MoveNext();
                 rows.Add(source.Current);
             }
         }
 
         return rows;
+
+        long Owed(int step) => (long)Math.Round(step * replayed * share);
     }
 
     /// <summary>The rows of a mix with audio by full paths.</summary>

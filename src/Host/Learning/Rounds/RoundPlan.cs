@@ -1,6 +1,8 @@
 using System.Text.Json;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Learning.Gate;
+using AsrPlatform.Host.Learning.Training;
 using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Host.Learning.Rounds;
@@ -20,6 +22,9 @@ internal sealed record RoundTraining
 
     /// <summary>Rows to replay for each correction in a step.</summary>
     public required double ReplayRatio { get; init; }
+
+    /// <summary>Share of earlier corrections in the replayed rows.</summary>
+    public double EarlierShare { get; init; } = LearningDefaults.EarlierShare;
 
     public required double KlWeight { get; init; }
 
@@ -119,6 +124,11 @@ internal sealed record RoundFolder(string Directory)
     /// <summary>Held by the process that computes the round.</summary>
     public string LockFile => Path.Combine(Directory, "lock");
 
+    /// <summary>Whether anything is there that goes when the round ends.</summary>
+    public bool HasWork => WorkFolders.Any(System.IO.Directory.Exists) || File.Exists(Corrections);
+
+    private string[] WorkFolders => [Training, Averaged, Features, Gate];
+
     private string PlanFile => Path.Combine(Directory, "plan.json");
 
     private string OutcomeFile => Path.Combine(Directory, "outcome.json");
@@ -157,7 +167,7 @@ internal sealed record RoundFolder(string Directory)
     {
         try
         {
-            foreach (var folder in ((string[])[Training, Averaged, Features, Gate]).Where(System.IO.Directory.Exists))
+            foreach (var folder in WorkFolders.Where(System.IO.Directory.Exists))
             {
                 System.IO.Directory.Delete(folder, recursive: true);
             }
@@ -170,6 +180,20 @@ internal sealed record RoundFolder(string Directory)
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new AsrException($"the folder of the round {Directory} cannot be cleared: {error.Message}", error);
+        }
+    }
+
+    /// <summary>As <see cref="Trim"/>, unless a process computes the round: that clears it at its end.</summary>
+    /// <exception cref="AsrException">It cannot be cleared.</exception>
+    public void TrimUnlessHeld(TimeProvider time)
+    {
+        if (HasWork)
+        {
+            using var held = ProcessLock.TryTake(LockFile, time, out _);
+            if (held is not null)
+            {
+                Trim();
+            }
         }
     }
 

@@ -18,6 +18,9 @@ internal static class LearningDefaults
     /// <summary>Rows to replay for each correction in a step.</summary>
     public const double ReplayRatio = 1;
 
+    /// <summary>Share of earlier corrections in the replayed rows.</summary>
+    public const double EarlierShare = 0.5;
+
     /// <summary>How strongly an adapter is held to the base model on replayed speech.</summary>
     public const double KlWeight = 1;
 
@@ -27,8 +30,15 @@ internal static class LearningDefaults
     private const int FewestSteps = 30;
     private const int FewCorrections = 20;
     private const int MostSteps = 300;
+    private const int FewFolds = 2;
+    private const int ManyFolds = 4;
+    private const int EnoughForFewFolds = 12;
 
     /// <summary>Steps of a round: enough for twenty corrections to be seen fifteen times, and three more for every two beyond.</summary>
     /// <param name="corrections">Corrections that are new.</param>
     public static int Steps(int corrections) => Math.Clamp(FewestSteps + (3 * (corrections - FewCorrections) / 2), FewestSteps, MostSteps);
+
+    /// <summary>Trainings of a cross-validation: of few corrections, most have to be trained on for the rest to show anything; of twelve, half will do.</summary>
+    /// <param name="corrections">Corrections to divide.</param>
+    public static int Folds(int corrections) => corrections >= EnoughForFewFolds ? FewFolds : ManyFolds;
 }

@@ -65,6 +65,39 @@ public sealed class CorrectionDatasetsTests : IDisposable
         }
     }
 
+    /// <summary>Three of four words stood, and the model was equally sure of all.</summary>
+    [Theory]
+    [InlineData(null, 0.95)]
+    [InlineData(2.0, 1.06)]
+    public async Task Build_CorrectionsWithConfidences_WeighByHowFarTheyWereOff(double? temperature, double expected)
+    {
+        const string Words = """[{"text":"take","start":0,"end":0.2,"confidence":0.9},{"text":"two","start":0.2,"end":0.4,"confidence":0.9},{"text":"small","start":0.4,"end":0.6,"confidence":0.9},{"text":"tablets","start":0.6,"end":0.8,"confidence":0.9}]""";
+        if (temperature is { } divisor)
+        {
+            Directory.CreateDirectory(Path.Combine(_folder.Directory, "confidence"));
+            await File.WriteAllTextAsync(
+                Path.Combine(_folder.Directory, "confidence", "base.json"),
+                FormattableString.Invariant($$"""{"adapterVersion":"base","method":"temperature","temperature":{{divisor}},"words":100,"right":50,"captions":10,"before":{},"after":{},"fittedAt":"2030-01-01T00:00:00Z"}"""),
+                Cancelled);
+        }
+
+        var known = await _folder.AddAsync("take ten small tablets", "take two small tablets", words: Words);
+        await _folder.AddAsync("call ten tall tablets", "take two small tablets", words: Words);
+        await _folder.AddAsync("nobody knows how sure");
+        var dataset = await BuildAsync(_folder, _folder.MakeAnchor(), learned: [known]);
+
+        // Whoever replays it keeps it as it is; without words nothing is known.
+        Assert.Equal(1, LearningFolder.Rows(dataset, CorrectionDataset.Replay)[0].Weight);
+        var train = LearningFolder.Rows(dataset, CorrectionDataset.Train);
+        Assert.Equal(1, train[1].Weight);
+        Assert.NotEqual(1, train[0].Weight);
+
+        dataset = await BuildAsync(_folder, anchor: null);
+        Assert.Equal(expected, LearningFolder.Rows(dataset, CorrectionDataset.Train)[0].Weight);
+        Assert.Equal([expected, train[0].Weight, 1], Manifest.Read(dataset.PathOf(CorrectionDataset.Train)).Entries.Select(entry => entry.Weight));
+        Assert.True(train[0].Weight > expected, "three wrong words tell more than one");
+    }
+
     [Fact]
     public async Task Build_AnAnchorsUtterances_AreThoseStretchesOfItsFile()
     {

@@ -25,15 +25,15 @@ internal sealed class LearningFolder : IDisposable
     /// <summary>A path beside the data folder.</summary>
     public string File(string name) => _root.File(name);
 
-    /// <summary>Makes a correction that is ready, and its clip; its number.</summary>
+    /// <summary>Makes a correction that is ready, and its clip; its number. <paramref name="words"/> are the hypothesis', as JSON.</summary>
     public Task<long> AddAsync(
-        string text, string hypothesis = "what", string? speaker = null, string? domain = null, string? clip = null, string state = "ready", DateTimeOffset? at = null)
+        string text, string hypothesis = "what", string? speaker = null, string? domain = null, string? clip = null, string state = "ready", DateTimeOffset? at = null, string? words = null)
     {
         clip ??= Clip(_clips++);
         return Data.Database.WriteAsync(connection => (long)connection.Scalar(
             """
-            INSERT INTO correction (id, hypothesis, text, speaker, domain, language, adapter_version, clip, state, created_at)
-            VALUES ($id, $hypothesis, $text, $speaker, $domain, 'en', 'base', $clip, $state, $at) RETURNING number
+            INSERT INTO correction (id, hypothesis, text, speaker, domain, language, adapter_version, clip, state, created_at, words)
+            VALUES ($id, $hypothesis, $text, $speaker, $domain, 'en', 'base', $clip, $state, $at, $words) RETURNING number
             """,
             ("$id", Guid.NewGuid().ToString("n")),
             ("$hypothesis", hypothesis),
@@ -42,7 +42,8 @@ internal sealed class LearningFolder : IDisposable
             ("$domain", domain),
             ("$clip", clip),
             ("$state", state),
-            ("$at", (at ?? Data.Time.GetUtcNow()).ToUnixTimeMilliseconds()))!);
+            ("$at", (at ?? Data.Time.GetUtcNow()).ToUnixTimeMilliseconds()),
+            ("$words", words))!);
     }
 
     /// <summary>Writes a clip of a second of noise of its own; its hash.</summary>

@@ -28,7 +28,7 @@ public sealed class AdapterGateTests : IDisposable
         Assert.InRange(decision.Metrics.HeldOutWerBefore!.Value, 0.15, 0.25);
         Assert.True(decision.Metrics.HeldOut!.High < 0);
         Assert.Equal((0.0, 0.0), (decision.Metrics.AnchorWerBefore, decision.Metrics.AnchorWerAfter));
-        Assert.Null(decision.Metrics.Likelihood);
+        Assert.Equal(-2.7 / 5, decision.Metrics.Likelihood!.Difference, 1e-9);
         Assert.Contains("→ 0.0 % of words wrong on 12 held-out corrections", decision.Reason, StringComparison.Ordinal);
     }
 
@@ -68,6 +68,25 @@ public sealed class AdapterGateTests : IDisposable
         var decision = Decide(Sentences(10), anchor: Anchor(20), train: Train);
         Assert.Equal(GateVerdict.Rejected, decision.Verdict);
         Assert.StartsWith("what is learned from some corrections does not surely help", decision.Reason, StringComparison.Ordinal);
+    }
+
+    /// <summary>Every rare word is heard now, and each of the texts is likelier, by a hundredth of a nat per word: sure, and next to nothing.</summary>
+    [Theory]
+    [InlineData(0.35, false)]
+    [InlineData(0.45, true)]
+    public void Decide_ASureGainThatIsNextToNothing_IsNotPromoted(double unknown, bool isEnough)
+    {
+        _model.Unknown = unknown;
+        _model.Trained = folder => WordsOf(Path.Combine(folder, "..", "train.jsonl"));
+        var heldOut = Decide(Sentences(20), heldOut: Sentences(12, 100), anchor: Anchor(20));
+        var crossValidated = Decide(Sentences(10), anchor: Anchor(20), train: Train);
+        Assert.Equal((isEnough ? GateVerdict.Promoted : GateVerdict.Rejected, isEnough ? GateVerdict.Provisional : GateVerdict.Rejected), (heldOut.Verdict, crossValidated.Verdict));
+        foreach (var decision in (GateDecision[])[heldOut, crossValidated])
+        {
+            Assert.Equal(-(unknown - 0.3) / 5, decision.Metrics.Likelihood!.Difference, 1e-9);
+            Assert.True(decision.Metrics.Likelihood.Improves(0.95));
+            Assert.Equal(!isEnough, decision.Reason.StartsWith("next to nothing is gained: 0.010 nats per word", StringComparison.Ordinal));
+        }
     }
 
     [Fact]
@@ -192,7 +211,9 @@ public sealed class AdapterGateTests : IDisposable
         Assert.Equal(12, (int)metrics["heldOut"]!["utterances"]!);
         Assert.Equal(0.95, (double)metrics["settings"]!["level"]!);
         Assert.Equal("bob", (string?)metrics["slices"]!.AsArray().Single()!["name"]);
-        Assert.Null(metrics["likelihood"]);
+        Assert.Equal(-0.54, (double)metrics["likelihood"]!["difference"]!, 1e-9);
+        Assert.Equal(0.02, (double)metrics["settings"]!["minimumGain"]!);
+        Assert.Null(metrics["margin"]);
     }
 
     [Fact]
@@ -204,6 +225,7 @@ public sealed class AdapterGateTests : IDisposable
             null,
             TestContext.Current.CancellationToken));
         Assert.Contains("Level must be between 0.5 and 1", error.Message, StringComparison.Ordinal);
+        Assert.Contains("MinimumGain must be 0 or more", Assert.Throws<AsrException>(new GateSettings { MinimumGain = -1 }.Validate).Message, StringComparison.Ordinal);
     }
 
     private GateDecision Decide(string[] corrections, string[]? heldOut = null, string[]? anchor = null, CrossTrainer? train = null, string? active = null) => AdapterGate.Decide(

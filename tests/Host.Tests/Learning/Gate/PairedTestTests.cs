@@ -101,7 +101,7 @@ public sealed class PairedTestTests(ITestOutputHelper output)
     [InlineData(20, "skewed", 0.07)]
     public void Improves_AUselessCandidateByLikelihood_RarelyPasses(int corrections, string shape, double atMost)
     {
-        var passed = Share(random => [.. Enumerable.Range(0, corrections).Select(_ => Cost(random, 0, shape))]);
+        var passed = Share(random => [.. Enumerable.Range(0, corrections).Select(_ => Cost(random, 0, shape))], byLikelihood: true);
         output.WriteLine($"{corrections} corrections, {shape}: {passed:P1} of useless candidates pass");
         Assert.InRange(passed, 0, atMost + Noise(atMost));
     }
@@ -133,9 +133,20 @@ public sealed class PairedTestTests(ITestOutputHelper output)
             }
 
             return new PairedCost(before, after, words);
-        })]);
+        })], byLikelihood: measure == "nats");
         output.WriteLine($"{utterances} utterances, {measure}: {passed:P1} of useful candidates pass");
         Assert.InRange(passed, atLeast, 1);
+    }
+
+    /// <summary>Candidates that gain a little everywhere: the tests are sure of them, and the least gain decides.</summary>
+    [Theory]
+    [InlineData(0.005, 0, 0)]
+    [InlineData(0.04, 0.99, 1)]
+    public void Gains_ASureGain_CountsWhenItIsEnough(double gainPerWord, double atLeast, double atMost)
+    {
+        PairedCost[] Draw(Random random) => [.. Enumerable.Range(0, 20).Select(_ => new PairedCost(30, 30 - (random.Next(4, 13) * gainPerWord * (0.5 + random.NextDouble())), 8))];
+        Assert.InRange(Share(Draw, byLikelihood: true), atLeast, atMost);
+        Assert.Equal(1, Share(Draw));
     }
 
     /// <summary>The rule for harm: 60 anchor utterances of 7 words.</summary>
@@ -184,13 +195,15 @@ public sealed class PairedTestTests(ITestOutputHelper output)
 
     private static double Noise(double share) => 3 * Math.Sqrt(share * (1 - share) / Trials);
 
-    private static double Share(Func<Random, PairedCost[]> draw)
+    private static double Share(Func<Random, PairedCost[]> draw, bool byLikelihood = false)
     {
+        var settings = new GateSettings { Level = Level };
         var random = new Random(7);
         var passed = 0;
         for (var trial = 0; trial < Trials; trial++)
         {
-            passed += PairedTest.Compare(draw(random), Level, 300, trial).Improves(Level) ? 1 : 0;
+            var result = PairedTest.Compare(draw(random), Level, 300, trial);
+            passed += (byLikelihood ? AdapterGate.Gains(result, settings) : result.Improves(Level)) ? 1 : 0;
         }
 
         return passed / (double)Trials;

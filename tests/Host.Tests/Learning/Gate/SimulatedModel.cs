@@ -13,7 +13,6 @@ namespace AsrPlatform.Host.Tests.Learning.Gate;
 internal sealed class SimulatedModel : IGateModel
 {
     private const double Known = 0.3;
-    private const double Unknown = 3;
     private const double NotSaid = 8;
 
     private readonly Dictionary<int, string> _said = [];
@@ -21,6 +20,9 @@ internal sealed class SimulatedModel : IGateModel
 
     /// <summary>Names of adapters that were added and removed again.</summary>
     public List<string> Removed { get; } = [];
+
+    /// <summary>Nats that a word costs a version which does not know it.</summary>
+    public double Unknown { get; set; } = 3;
 
     /// <summary>What a version hears in silence; null: nothing.</summary>
     public Func<string, string>? InSilence { get; set; }

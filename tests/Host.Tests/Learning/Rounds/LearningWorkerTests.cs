@@ -3,14 +3,18 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Threading.Channels;
+using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Learning.Rounds;
 using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Plugins;
 using AsrPlatform.Host.Tests.Learning.Datasets;
 using AsrPlatform.Tests;
 using Microsoft.AspNetCore.SignalR;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -134,6 +138,114 @@ public sealed class LearningWorkerTests : IAsyncLifetime
         Assert.Null(Registry.ActiveId());
     }
 
+    /// <summary>Another process cancels its job, or somebody deletes a correction that it learns from.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Job_ThatIsOverMeanwhile_EndsItsProcessAndLeavesNothing(bool isCancelled)
+    {
+        await using var worker = await StartAsync(
+            """
+            mkdir -p "$1/training"; echo '{"text":"text 1"}' > "$1/training/mix.jsonl"
+            echo "{\"phase\":\"training\",\"step\":$$,\"maxSteps\":0,\"values\":{}}"
+            while :; do sleep 0.05; done
+            """);
+        var id = (await worker.StartJobAsync()).Id;
+        var process = Process.GetProcessById((await _hub.UntilAsync(job => job.Progress?.Phase == "training")).Progress!.Step);
+        Assert.True(RoundFolder.Of(_folder.Directory, id).HasWork);
+        if (isCancelled)
+        {
+            await Jobs.CancelAsync(id);
+        }
+        else
+        {
+            await new CorrectionStore(_folder.Data, TimeProvider.System).DeleteAsync([2], "it was deleted", (_, _, _) => { });
+        }
+
+        var ended = await _hub.UntilAsync(job => job.State is JobState.Cancelled or JobState.Failed);
+        Assert.Equal(isCancelled ? null : "a correction that it was to learn from was deleted: nothing was changed; start it again", ended.Error);
+        await process.WaitForExitAsync(Cancelled);
+        Assert.False(RoundFolder.Of(_folder.Directory, id).HasWork);
+        Assert.Null(Registry.ActiveId());
+    }
+
+    /// <summary>A round that was stopped has texts in its folder; nobody computes it.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Job_StoppedAndThenOver_LeavesNothing(bool isCancelled)
+    {
+        var job = await StoppedAsync();
+        var round = RoundFolder.Of(_folder.Directory, job.Id);
+        Assert.True(round.HasWork);
+        await using var worker = await StartAsync(Succeeds);
+        if (isCancelled)
+        {
+            Assert.Equal(JobState.Cancelled, (await worker.CancelAsync(job.Id))!.State);
+        }
+        else
+        {
+            var store = new CorrectionStore(_folder.Data, TimeProvider.System);
+
+            // One that is none of its does not disturb it.
+            await store.DeleteAsync([await _folder.AddAsync("another text")], "it was deleted", (_, _, _) => { });
+            Assert.True(round.HasWork);
+            await store.DeleteAsync([1], "it was deleted", (_, _, _) => { });
+            Assert.Equal(JobState.Failed, Jobs.Find(job.Id)!.State);
+        }
+
+        Assert.False(round.HasWork);
+        Assert.Equal(0, _starts);
+    }
+
+    /// <summary>As when a process is killed after its job was cancelled.</summary>
+    [Fact]
+    public async Task Host_OnItsStart_ClearsWhatEndedRoundsLeft()
+    {
+        var job = await StoppedAsync();
+        await Jobs.CancelAsync(job.Id);
+        var round = RoundFolder.Of(_folder.Directory, job.Id);
+        using (ProcessLock.TryTake(round.LockFile, TimeProvider.System, out _))
+        {
+            RoundTraces.ClearEnded(_folder.Data);
+            Assert.True(round.HasWork);
+        }
+
+        await using var worker = await StartAsync(Succeeds, new LearningOptions { MinimumCorrections = 3, CheckInterval = TimeSpan.FromMilliseconds(50) });
+        await _folder.AddAsync("a new text", at: TimeProvider.System.GetUtcNow().AddSeconds(1));
+        await _hub.UntilAsync(one => one.State == JobState.Done);
+        Assert.False(round.HasWork);
+        Assert.NotNull(round.ReadPlan());
+    }
+
+    [Fact]
+    public async Task Round_WhoseDatasetIsGone_SaysSo()
+    {
+        var round = RoundFolder.Of(_folder.Directory, (await StoppedAsync()).Id);
+        Directory.Delete(round.ReadPlan()!.DatasetFolder, recursive: true);
+        await using var plugins = PluginCatalog.Load(new PluginHostOptions { Directory = _folder.File("none"), SharedDirectory = _folder.File("none") }, new ConfigurationBuilder().Build());
+        Assert.Contains("is gone", Assert.Throws<AsrException>(() => new LearningRound(plugins).Run(round, _ => { }, Cancelled)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(3, 0, 4)]
+    [InlineData(12, 0, 2)]
+    [InlineData(12, 5, 5)]
+    public async Task Plan_OfSoManyCorrections_CrossValidatesInSoManyParts(int corrections, int asked, int folds)
+    {
+        for (var index = 3; index < corrections; index++)
+        {
+            await _folder.AddAsync($"text {index}");
+        }
+
+        var options = new LearningOptions { Folds = asked, EarlierShare = 0.3 };
+        var plan = await new LearningRounds(_folder.Data, Registry).PlanAsync(
+            await Jobs.AddAsync(JobTrigger.ByHand, new JobSettings()), new LearningModel(Fixtures.Path("micro")), options, Cancelled);
+        Assert.Equal((folds, 0.3), (plan.Training.Folds, plan.Training.EarlierShare));
+        Assert.True(LearningRounds.Follows(plan, options, new JobSettings()));
+        Assert.False(LearningRounds.Follows(plan, new LearningOptions { Folds = asked, EarlierShare = 0.4 }, new JobSettings()));
+    }
+
     [Fact]
     public async Task Job_WhileCaptionsAreLate_StandsStillAndThenGoesOn()
     {
@@ -245,6 +357,18 @@ public sealed class LearningWorkerTests : IAsyncLifetime
         Assert.Equal("by count", job.Trigger);
         await worker.StopAsync(Cancelled);
         Assert.Single(Jobs.List(10));
+    }
+
+    /// <summary>A foreground round that was stopped while it trained.</summary>
+    private async Task<LearningJob> StoppedAsync()
+    {
+        var job = await Jobs.AddAsync(JobTrigger.ByHand, new JobSettings { Foreground = true });
+        var rounds = new LearningRounds(_folder.Data, Registry);
+        await rounds.PlanAsync(job, new LearningModel(Fixtures.Path("micro")), new LearningOptions(), Cancelled);
+        var round = RoundFolder.Of(_folder.Directory, job.Id);
+        Directory.CreateDirectory(round.Training);
+        await File.WriteAllTextAsync(Path.Combine(round.Training, "mix.jsonl"), """{"text":"text 1"}""", Cancelled);
+        return job;
     }
 
     private string[] Files(string id) =>

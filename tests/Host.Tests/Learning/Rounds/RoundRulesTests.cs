@@ -1,4 +1,5 @@
 using AsrPlatform.Host.Learning.Rounds;
+using AsrPlatform.Host.Learning.Training;
 using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Tests.Learning.Rounds;
@@ -81,15 +82,46 @@ public sealed class RoundRulesTests
     {
         var learn = Enumerable.Range(0, 7).Select(index => $"c{index}").ToArray();
         var keep = Enumerable.Range(0, 31).Select(index => $"r{index}").ToArray();
-        var mix = RoundMix.Make(learn, keep, ratio: 1, steps: 30, batch: 20, seed: 3);
+        var mix = Mix(learn, keep);
         Assert.Equal(600, mix.Count);
         Assert.All(mix.Chunk(20), step => Assert.Equal(10, step.Count(row => row[0] == 'c')));
 
         // Everything comes again and again, and nothing twice before all the rest came once.
         Assert.All(mix.Where(row => row[0] == 'c').GroupBy(row => row), group => Assert.InRange(group.Count(), 42, 43));
         Assert.Equal(31, mix.Where(row => row[0] == 'r').Take(31).Distinct().Count());
-        Assert.Equal(mix, RoundMix.Make(learn, keep, 1, 30, 20, 3));
-        Assert.NotEqual(mix, RoundMix.Make(learn, keep, 1, 30, 20, 4));
+        Assert.Equal(mix, Mix(learn, keep));
+        Assert.NotEqual(mix, Mix(learn, keep, seed: 4));
+    }
+
+    /// <summary>However large the anchor set is: drawn alike, ten earlier corrections of 160 rows more would hardly come.</summary>
+    [Theory]
+    [InlineData(0.0, 0)]
+    [InlineData(0.25, 75)]
+    [InlineData(0.5, 150)]
+    [InlineData(1.0, 300)]
+    public void Mix_WithEarlierCorrections_GivesThemTheirShareOfWhatIsReplayed(double share, int expected)
+    {
+        var earlier = Enumerable.Range(0, 10).Select(index => $"e{index}").ToArray();
+        var mix = Mix(["c0", "c1"], [.. Enumerable.Range(0, 160).Select(index => $"r{index}")], earlier, share: share);
+        Assert.Equal((300, expected, 300 - expected), (Count(mix, 'c'), Count(mix, 'e'), Count(mix, 'r')));
+
+        // In every step, within a row.
+        Assert.All(mix.Chunk(20), step => Assert.InRange(Count(step, 'e'), Math.Floor(10 * share), Math.Ceiling(10 * share)));
+        Assert.All(earlier, one => Assert.InRange(mix.Count(row => row == one), expected / 10, (expected + 9) / 10));
+    }
+
+    [Fact]
+    public void Mix_OfSingleReplayedRows_TakesThemInTurn()
+    {
+        var mix = Mix(["c"], ["r"], ["e"], steps: 10, batch: 2);
+        Assert.Equal((10, 5, 5), (Count(mix, 'c'), Count(mix, 'e'), Count(mix, 'r')));
+    }
+
+    [Fact]
+    public void Mix_WithoutAnAnchorSet_ReplaysEarlierCorrectionsAlone()
+    {
+        var mix = Mix(["c"], [], ["e"], steps: 3);
+        Assert.Equal((30, 30), (Count(mix, 'c'), Count(mix, 'e')));
     }
 
     [Theory]
@@ -99,19 +131,29 @@ public sealed class RoundRulesTests
     [InlineData(10.0, 18)]
     [InlineData(1000.0, 19)]
     public void Mix_ByRatio_ReplaysSoManyOfTwenty(double ratio, int replayed) =>
-        Assert.Equal(replayed, RoundMix.Make(["c"], ["r"], ratio, steps: 1, batch: 20, seed: 1).Count(row => row == "r"));
+        Assert.Equal(replayed, Count(Mix(["c"], ["r"], ratio: ratio, steps: 1), 'r'));
 
     [Fact]
-    public void Mix_WithoutReplay_LearnsAlone() => Assert.All(RoundMix.Make(["c"], [], 1, 2, 4, 1), row => Assert.Equal("c", row));
+    public void Mix_WithoutReplay_LearnsAlone() => Assert.All(Mix(["c"], [], steps: 2, batch: 4), row => Assert.Equal("c", row));
+
+    [Theory]
+    [InlineData(5, 4)]
+    [InlineData(11, 4)]
+    [InlineData(12, 2)]
+    [InlineData(200, 2)]
+    public void Defaults_OfACrossValidation_TrainOftenWhereTheCorrectionsAreFew(int corrections, int folds) =>
+        Assert.Equal(folds, LearningDefaults.Folds(corrections));
 
     [Fact]
     public void Options_OutOfRange_AreToldAllAtOnce()
     {
-        var result = new LearningOptions().Validate(null, new LearningOptions { HeldOutShare = 0.6, Start = "again", Schedule = ["noon"], Arguments = ["x"], LearningRate = 0 });
+        var result = new LearningOptions().Validate(null, new LearningOptions { HeldOutShare = 0.6, Start = "again", Schedule = ["noon"], Arguments = ["x"], LearningRate = 0, EarlierShare = 1.5, Folds = 1 });
         Assert.Equal(
             [
                 "Learning:HeldOutShare is 0.6; it must be 0 … 0.5.",
+                "Learning:EarlierShare is 1.5; it must be 0 … 1.",
                 "Learning:LearningRate is 0; it must be above 0, at most 1.",
+                "Learning:Folds is 1; it must be 2 … 20.",
                 "Learning:Start is 'again'; it must be active or fresh.",
                 "Learning:Schedule holds 'noon'; give times of the day such as 03:00.",
                 "Learning:Arguments holds 'x'; give NAME=VALUE, such as weight-decay=0.01.",
@@ -119,6 +161,15 @@ public sealed class RoundRulesTests
             result.Failures);
         Assert.Equal(ValidateOptionsResult.Success, new LearningOptions().Validate(null, new LearningOptions()));
     }
+
+    private static IReadOnlyList<string> Mix(
+        string[] learn, string[] anchor, string[]? earlier = null, double ratio = 1, double share = 0.5, int steps = 30, int batch = 20, int seed = 3) =>
+        RoundMix.Make(
+            new RoundMixture<string> { Corrections = learn, Earlier = earlier ?? [], Anchor = anchor, ReplayRatio = ratio, EarlierShare = share, Seed = seed },
+            steps,
+            batch);
+
+    private static int Count(IEnumerable<string> rows, char kind) => rows.Count(row => row[0] == kind);
 
     private static WaitingCorrections Waiting(int ready, double minutes) =>
         ready == 0 ? new WaitingCorrections(0, null, null) : new WaitingCorrections(ready, Noon.AddMinutes(-minutes), Noon.AddMinutes(-minutes));
