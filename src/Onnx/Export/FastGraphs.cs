@@ -86,7 +86,7 @@ internal sealed class FastGraphs(
 
             // Keys lie ready for the product with a query, [head width, position], so that the decoder never turns them.
             var keys = graph.Transpose(graph.Reshape(Linear(graph, normed, attention + ".k_proj", bias: false), 0, 0, _heads, _headWidth), 0, 2, 3, 1);
-            var values = _plain.Heads(graph, Linear(graph, normed, attention + ".v_proj"), _heads, _headWidth);
+            var values = PlainOperators.Heads(graph, Linear(graph, normed, attention + ".v_proj"), _heads, _headWidth);
             graph.Output(keys, $"cross.{i}.key", OnnxElementType.Float32, Batch, _heads, _headWidth, Positions);
             graph.Output(values, $"cross.{i}.value", OnnxElementType.Float32, Batch, _heads, Positions, _headWidth);
         }

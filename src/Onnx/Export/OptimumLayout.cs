@@ -53,9 +53,9 @@ internal sealed class OptimumLayout(WhisperConfig config, GraphWeights weights, 
             graph.Scope = $"encoder/layers.{i}/self_attn";
             var normed = _operators.Norm(graph, states, layer + ".self_attn_layer_norm");
             var queries = _operators.Queries(graph, normed, layer + ".self_attn", config.EncoderAttentionHeads, headWidth);
-            var keys = _operators.Heads(graph, _operators.Linear(graph, normed, layer + ".self_attn.k_proj", bias: false), config.EncoderAttentionHeads, headWidth);
-            var values = _operators.Heads(graph, _operators.Linear(graph, normed, layer + ".self_attn.v_proj"), config.EncoderAttentionHeads, headWidth);
-            var seen = _operators.Attention(graph, queries, keys, values, mask: null, config.DModel);
+            var keys = PlainOperators.Heads(graph, _operators.Linear(graph, normed, layer + ".self_attn.k_proj", bias: false), config.EncoderAttentionHeads, headWidth);
+            var values = PlainOperators.Heads(graph, _operators.Linear(graph, normed, layer + ".self_attn.v_proj"), config.EncoderAttentionHeads, headWidth);
+            var seen = PlainOperators.Attention(graph, queries, keys, values, mask: null, config.DModel);
             states = graph.Add("Add", [states, _operators.Linear(graph, seen, layer + ".self_attn.out_proj")]);
             graph.Scope = $"encoder/layers.{i}";
             states = _operators.FeedForward(graph, states, layer);
@@ -180,11 +180,11 @@ internal sealed class OptimumLayout(WhisperConfig config, GraphWeights weights, 
             var queries = _operators.Queries(graph, normed, layer + ".self_attn", _heads, _headWidth);
             string Cache(string part, bool bias)
             {
-                var value = _operators.Heads(graph, _operators.Linear(graph, normed, $"{layer}.self_attn.{part[0]}_proj", bias), _heads, _headWidth);
+                var value = PlainOperators.Heads(graph, _operators.Linear(graph, normed, $"{layer}.self_attn.{part[0]}_proj", bias), _heads, _headWidth);
                 return Remember("decoder", part, past is null ? value : graph.Add("Concat", [_operators.Enter(graph, past[PastName(i, "decoder", part)]), value], OnnxAttribute.Of("axis", 2L)), Present);
             }
 
-            var seen = _operators.Attention(graph, queries, Cache("key", bias: false), Cache("value", bias: true), mask, config.DModel);
+            var seen = PlainOperators.Attention(graph, queries, Cache("key", bias: false), Cache("value", bias: true), mask, config.DModel);
             hidden = graph.Add("Add", [hidden, _operators.Linear(graph, seen, layer + ".self_attn.out_proj")]);
 
             graph.Scope = $"decoder/layers.{i}/encoder_attn";
@@ -192,9 +192,9 @@ internal sealed class OptimumLayout(WhisperConfig config, GraphWeights weights, 
             queries = _operators.Queries(graph, normed, layer + ".encoder_attn", _heads, _headWidth);
             string Memory(string part, bool bias) => states is null
                 ? _operators.Enter(graph, past![PastName(i, "encoder", part)])
-                : Remember("encoder", part, _operators.Heads(graph, _operators.Linear(graph, states, $"{layer}.encoder_attn.{part[0]}_proj", bias), _heads, _headWidth), Source);
+                : Remember("encoder", part, PlainOperators.Heads(graph, _operators.Linear(graph, states, $"{layer}.encoder_attn.{part[0]}_proj", bias), _heads, _headWidth), Source);
 
-            seen = _operators.Attention(graph, queries, Memory("key", bias: false), Memory("value", bias: true), mask: null, config.DModel);
+            seen = PlainOperators.Attention(graph, queries, Memory("key", bias: false), Memory("value", bias: true), mask: null, config.DModel);
             hidden = graph.Add("Add", [hidden, _operators.Linear(graph, seen, layer + ".encoder_attn.out_proj")]);
             graph.Scope = $"decoder/layers.{i}";
             hidden = _operators.FeedForward(graph, hidden, layer);

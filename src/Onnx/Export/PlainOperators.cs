@@ -68,7 +68,7 @@ internal sealed class PlainOperators(GraphWeights weights, Func<string, bool> qu
     }
 
     /// <summary><c>[batch, position, width]</c> as <c>[batch, head, position, head width]</c>.</summary>
-    public string Heads(GraphBuilder graph, string value, int heads, int headWidth) =>
+    public static string Heads(GraphBuilder graph, string value, int heads, int headWidth) =>
         graph.Transpose(graph.Reshape(value, 0, 0, heads, headWidth), 0, 2, 1, 3);
 
     /// <summary>The queries of an attention, already scaled.</summary>
@@ -79,7 +79,7 @@ internal sealed class PlainOperators(GraphWeights weights, Func<string, bool> qu
         headWidth);
 
     /// <summary>softmax(q kᵀ + mask) v of scaled queries.</summary>
-    public string Attention(GraphBuilder graph, string queries, string keys, string values, string? mask, int width)
+    public static string Attention(GraphBuilder graph, string queries, string keys, string values, string? mask, int width)
     {
         var scores = graph.Add("MatMul", [queries, graph.Transpose(keys, 0, 1, 3, 2)]);
         if (mask is not null)

@@ -1,5 +1,3 @@
-using AsrPlatform.Tests;
-
 namespace AsrPlatform.Onnx.Tests.Export;
 
 /// <summary>A decoder of the fast layout over the small model's dimensions, its cache bound in place.</summary>
