@@ -1,7 +1,5 @@
 using System.CommandLine;
 using AsrPlatform.Abstractions;
-using AsrPlatform.Abstractions.Adapters;
-using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Checkpoints;
 
 namespace AsrPlatform.Host.Cli;
@@ -46,39 +44,9 @@ internal sealed class CheckpointWriting
             "bf16" => TensorElementType.BF16,
             _ => null,
         };
-        if (adapterDirectory is null)
-        {
-            CheckpointExport.Write(source, target, new CheckpointExportOptions { ElementType = type }, cancellationToken);
-        }
-        else
-        {
-            await using var catalog = Model.Plugins.Load(parsed);
-            var provider = AdapterLoader.FindProvider(catalog, adapterDirectory);
-            await DedicatedThread.RunAsync(() =>
-            {
-                Merge(provider, adapterDirectory, source, target, type, cancellationToken);
-                return 0;
-            });
-        }
-
+        await AdapterMerging.RunAsync(Model, parsed, source, adapterDirectory, merger =>
+            CheckpointExport.Write(source, target, new CheckpointExportOptions { ElementType = type, Merger = merger }, cancellationToken));
         Console.WriteLine(target);
         return 0;
-    }
-
-    private static void Merge(IAdapterProvider provider, string adapter, string source, string target, TensorElementType? type, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<CheckpointTensor> tensors;
-        using (var checkpoint = WhisperCheckpoint.Open(source))
-        {
-            tensors = CheckpointExport.TensorsOf(checkpoint);
-        }
-
-        using var merger = provider.OpenMerger(adapter, tensors);
-        foreach (var warning in merger.Warnings)
-        {
-            Console.Error.WriteLine($"asr: warning: {warning}");
-        }
-
-        CheckpointExport.Write(source, target, new CheckpointExportOptions { ElementType = type, Merger = merger }, cancellationToken);
     }
 }

@@ -2,13 +2,14 @@ using System.CommandLine;
 
 namespace AsrPlatform.Host.Cli;
 
-/// <summary><c>asr export hf</c>: a model in the files of others.</summary>
+/// <summary><c>asr export hf|onnx</c>: a model in the files of others.</summary>
 internal static class ExportCommand
 {
     public static Command Create()
     {
         var command = new Command("export", "Writes a model for other programs.");
         command.Subcommands.Add(CreateHf());
+        command.Subcommands.Add(ExportOnnx.Create());
         return command;
     }
 

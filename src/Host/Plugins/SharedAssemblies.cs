@@ -7,7 +7,7 @@ namespace AsrPlatform.Host.Plugins;
 /// <summary>The assemblies that host and plugins must have in common, so that a type is one type for all of them.</summary>
 /// <remarks>
 /// <para>
-/// First the host's: Abstractions, Whisper, Microsoft.Extensions.* and System.Numerics.Tensors. Then the bindings in <c>shared/</c>
+/// First the host's: Abstractions, Whisper, Onnx, Microsoft.Extensions.* and System.Numerics.Tensors. Then the bindings in <c>shared/</c>
 /// (a <c>X.dll</c> with its <c>X.deps.json</c>), which the host does not refer to: each is loaded once for the whole process, into one
 /// context that is never unloaded, because native libraries do not survive a second copy. What the bindings themselves need lies
 /// beside them; a plugin that brings its own version of such an assembly keeps it.
@@ -16,7 +16,7 @@ namespace AsrPlatform.Host.Plugins;
 /// </remarks>
 internal sealed class SharedAssemblies
 {
-    private static readonly string[] Contracts = ["AsrPlatform.Abstractions", "AsrPlatform.Whisper"];
+    private static readonly string[] Contracts = ["AsrPlatform.Abstractions", "AsrPlatform.Whisper", "AsrPlatform.Onnx"];
 
     private static readonly ConcurrentDictionary<string, SharedAssemblies> ByDirectory = new(StringComparer.Ordinal);
 

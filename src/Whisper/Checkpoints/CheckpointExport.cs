@@ -25,7 +25,6 @@ public sealed record CheckpointExportOptions
 /// <summary>Writes a checkpoint folder in Hugging Face's layout from another one.</summary>
 public static class CheckpointExport
 {
-    // What makes a folder a whole checkpoint besides configuration and weights.
     private static readonly string[] CopiedFiles =
     [
         "generation_config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json",
@@ -46,39 +45,36 @@ public static class CheckpointExport
         ArgumentException.ThrowIfNullOrEmpty(source);
         ArgumentException.ThrowIfNullOrEmpty(target);
         ArgumentNullException.ThrowIfNull(options);
-        target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
-        if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
-        {
-            throw new AsrException($"{target} is not empty: give a new folder.");
-        }
-
         using var checkpoint = WhisperCheckpoint.Open(source);
-        var aside = $"{target}.{Environment.ProcessId:x}-{Guid.NewGuid():n}.tmp";
-        try
+        AtomicFolder.Write(target, aside =>
         {
-            Directory.CreateDirectory(aside);
             WriteWeights(checkpoint, aside, options, cancellationToken);
-            foreach (var file in CopiedFiles.Where(file => File.Exists(Path.Combine(source, file))))
-            {
-                var bytes = File.ReadAllBytes(Path.Combine(source, file));
-                AtomicFile.Write(Path.Combine(aside, file), stream => stream.Write(bytes));
-            }
-
+            CopyCompanions(source, aside);
             WriteConfig(source, aside, options.ElementType);
-            if (Directory.Exists(target))
+        });
+    }
+
+    /// <summary>Copies what makes a folder a whole checkpoint besides configuration and weights: tokenizer, generation, features, licence.</summary>
+    /// <param name="source">The checkpoint folder.</param>
+    /// <param name="target">A folder that exists.</param>
+    /// <exception cref="AsrException">A file cannot be read or written.</exception>
+    public static void CopyCompanions(string source, string target)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        ArgumentException.ThrowIfNullOrEmpty(target);
+        foreach (var file in CopiedFiles.Where(file => File.Exists(Path.Combine(source, file))))
+        {
+            byte[] bytes;
+            try
             {
-                Directory.Delete(target);
+                bytes = File.ReadAllBytes(Path.Combine(source, file));
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                throw new AsrException($"{Path.Combine(source, file)} cannot be read: {error.Message}", error);
             }
 
-            Directory.Move(aside, target);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new AsrException($"{target} cannot be written: {error.Message}", error);
-        }
-        finally
-        {
-            DeleteLeftover(aside);
+            AtomicFile.Write(Path.Combine(target, file), stream => stream.Write(bytes));
         }
     }
 
@@ -234,20 +230,5 @@ public static class CheckpointExport
     {
         var text = value.ToJsonString(new JsonSerializerOptions { WriteIndented = true, NewLine = "\n" }) + "\n";
         AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
-    }
-
-    private static void DeleteLeftover(string directory)
-    {
-        try
-        {
-            if (Directory.Exists(directory))
-            {
-                Directory.Delete(directory, recursive: true);
-            }
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            // The first error is the one to report.
-        }
     }
 }

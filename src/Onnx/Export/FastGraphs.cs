@@ -1,0 +1,322 @@
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Onnx.Format;
+using AsrPlatform.Whisper.Checkpoints;
+
+namespace AsrPlatform.Onnx.Export;
+
+/// <summary>The two graphs of the fast layout, in ONNX Runtime's own operators; <c>docs/onnx.md</c> describes their inputs and outputs.</summary>
+/// <param name="config">The architecture.</param>
+/// <param name="generation">Says which heads align; where none are known, all of the upper half of the layers do.</param>
+/// <param name="weights">The weights.</param>
+/// <param name="quantizes">Whether a linear layer of this name is quantized.</param>
+/// <param name="scalesRows">Whether each row of a quantized layer's input has its own scale.</param>
+internal sealed class FastGraphs(
+    WhisperConfig config,
+    GenerationConfig generation,
+    GraphWeights weights,
+    Func<string, bool> quantizes,
+    Func<string, bool> scalesRows)
+{
+    private const int OperatorSet = 20;
+    private const int FormatVersion = 10;
+    private const float Epsilon = 1e-5f;
+
+    // GroupQueryAttention takes no other head widths.
+    private const int HeadMultiple = 8;
+
+    private const string Batch = "batch";
+    private const string Sources = "sources";
+    private const string Positions = "positions";
+
+    private readonly int _width = config.DModel;
+    private readonly int _heads = config.DecoderAttentionHeads;
+    private readonly int _headWidth = config.DModel / config.DecoderAttentionHeads;
+    private readonly AttentionHead[] _alignment = generation.AlignmentHeads.Count > 0
+        ? [.. generation.AlignmentHeads]
+        : [.. from layer in Enumerable.Range(config.DecoderLayers / 2, config.DecoderLayers - (config.DecoderLayers / 2))
+              from head in Enumerable.Range(0, config.DecoderAttentionHeads)
+              select new AttentionHead(layer, head)];
+
+    private readonly PlainOperators _plain = new(weights, _ => false);
+    private readonly Dictionary<(GraphBuilder Graph, string Value), (string Bytes, string Scale)> _rows = [];
+
+    /// <summary>The graphs by the names of their files.</summary>
+    /// <exception cref="AsrException">The model's heads are of a width that the operators do not take.</exception>
+    public IEnumerable<(string Name, OnnxModel Model)> Models => _headWidth % HeadMultiple == 0
+        ? [(FastLayout.EncoderFile, Encoder()), (FastLayout.DecoderFile, Decoder())]
+        : throw new AsrException($"The decoder's heads are {_headWidth} wide; the fast layout needs a multiple of {HeadMultiple}. Export in Optimum's layout.");
+
+    /// <summary>What the folder says of itself.</summary>
+    public FastLayout Description(OnnxPrecision precision) => new()
+    {
+        Precision = precision == OnnxPrecision.Int8 ? "int8" : "fp32",
+        AlignmentHeads = _alignment,
+    };
+
+    private static OnnxModel Model(GraphBuilder graph) => ExportedModel.Of(graph, FormatVersion, OperatorSet, contributed: true);
+
+    private OnnxModel Encoder()
+    {
+        var graph = new GraphBuilder("encoder");
+        var features = graph.Input("input_features", OnnxElementType.Float32, Batch, config.NumMelBins, "frames");
+        var channels = Gelu(graph, Convolution(graph, Gelu(graph, Convolution(graph, features, "conv1", 1)), "conv2", 2));
+        graph.Scope = "encoder";
+        var states = graph.Transpose(channels, 0, 2, 1);
+        var positions = graph.Add("Slice", [weights.Plain(graph, "model.encoder.embed_positions.weight"), graph.Vector(0), graph.Size(channels, 2), graph.Vector(0)]);
+        var (residual, normed) = (graph.Add("Add", [states, positions]), "");
+        normed = _plain.Norm(graph, residual, "model.encoder.layers.0.self_attn_layer_norm");
+        for (var i = 0; i < config.EncoderLayers; i++)
+        {
+            var layer = $"model.encoder.layers.{i}";
+            graph.Scope = $"encoder/layers.{i}";
+            var seen = graph.AddContributed(
+                "MultiHeadAttention",
+                [Linear(graph, normed, layer + ".self_attn.q_proj"), Linear(graph, normed, layer + ".self_attn.k_proj", bias: false), Linear(graph, normed, layer + ".self_attn.v_proj")],
+                OnnxAttribute.Of("num_heads", (long)config.EncoderAttentionHeads));
+            (residual, normed) = AddAndNorm(graph, residual, Linear(graph, seen, layer + ".self_attn.out_proj"), layer + ".final_layer_norm");
+            var next = i + 1 < config.EncoderLayers ? $"model.encoder.layers.{i + 1}.self_attn_layer_norm" : "model.encoder.layer_norm";
+            (residual, normed) = AddAndNorm(graph, residual, FeedForward(graph, normed, layer), next);
+        }
+
+        for (var i = 0; i < config.DecoderLayers; i++)
+        {
+            var attention = $"model.decoder.layers.{i}.encoder_attn";
+            graph.Scope = $"memory/layers.{i}";
+
+            // Keys lie ready for the product with a query, [head width, position], so that the decoder never turns them.
+            var keys = graph.Transpose(graph.Reshape(Linear(graph, normed, attention + ".k_proj", bias: false), 0, 0, _heads, _headWidth), 0, 2, 3, 1);
+            var values = PlainOperators.Heads(graph, Linear(graph, normed, attention + ".v_proj"), _heads, _headWidth);
+            graph.Output(keys, $"cross.{i}.key", OnnxElementType.Float32, Batch, _heads, _headWidth, Positions);
+            graph.Output(values, $"cross.{i}.value", OnnxElementType.Float32, Batch, _heads, Positions, _headWidth);
+        }
+
+        graph.Output(normed, "last_hidden_state", OnnxElementType.Float32, Batch, Positions, _width);
+        return Model(graph);
+    }
+
+    private OnnxModel Decoder()
+    {
+        var graph = new GraphBuilder("decoder");
+        var ids = graph.Input("input_ids", OnnxElementType.Int64, Batch, "tokens");
+        var past = graph.Input("past_lengths", OnnxElementType.Int32, Batch);
+        var wanted = graph.Input("logit_positions", OnnxElementType.Int64, "wanted");
+        var sourceLengths = graph.Input("source_lengths", OnnxElementType.Int64, Sources);
+        graph.Scope = "decoder";
+
+        // GroupQueryAttention wants each row's last place, and the length of the longest row.
+        var count = graph.ToScalar(graph.Size(ids, 1));
+        var narrowCount = graph.Cast(count, OnnxElementType.Int32);
+        var last = graph.Add("Sub", [graph.Add("Add", [past, narrowCount]), graph.Constant("int32(1)", () => OnnxTensor.Of("", OnnxElementType.Int32, [], TensorData.Of(BitConverter.GetBytes(1))))]);
+        var longest = graph.Add("Add", [graph.Add("ReduceMax", [past], OnnxAttribute.Of("keepdims", 0L)), narrowCount]);
+        var steps = graph.Add("Range", [graph.Scalar(0L), count, graph.Scalar(1L)]);
+        var places = graph.Add("Add", [graph.Add("Unsqueeze", [graph.Cast(past, OnnxElementType.Int64), graph.Vector(1)]), steps]);
+
+        // What is padded may lie beyond the last position; nobody looks at it.
+        places = graph.Add("Min", [places, graph.Scalar(config.MaxTargetPositions - 1L)]);
+        var residual = graph.Add("Add", [Embed(graph, ids), graph.Add("Gather", [weights.Plain(graph, "model.decoder.embed_positions.weight"), places])]);
+
+        var (memory, mask) = (Memory(graph), "");
+        mask = SourceMask(graph, memory[0].Key, sourceLengths);
+        var sources = graph.Size(memory[0].Key, 0);
+        var split = graph.Add("Concat", [sources, graph.Vector(-1, _heads, _headWidth)], OnnxAttribute.Of("axis", 0L));
+        var rows = graph.Add("Shape", [residual]);
+        var alignment = new string[_alignment.Length];
+
+        var normed = _plain.Norm(graph, residual, "model.decoder.layers.0.self_attn_layer_norm");
+        for (var i = 0; i < config.DecoderLayers; i++)
+        {
+            var layer = $"model.decoder.layers.{i}";
+            graph.Scope = $"decoder/layers.{i}/self_attn";
+            var cache = Array.ConvertAll(new[] { "key", "value" }, part => graph.Input($"past.{i}.{part}", OnnxElementType.Float32, Batch, _heads, "capacity", _headWidth));
+            var attended = graph.Add(
+                GraphBuilder.Contributed,
+                "GroupQueryAttention",
+                [
+                    Linear(graph, normed, layer + ".self_attn.q_proj"), Linear(graph, normed, layer + ".self_attn.k_proj", bias: false), Linear(graph, normed, layer + ".self_attn.v_proj"),
+                    cache[0], cache[1], last, longest,
+                ],
+                3,
+                OnnxAttribute.Of("num_heads", (long)_heads),
+                OnnxAttribute.Of("kv_num_heads", (long)_heads));
+            graph.Output(attended[1], $"present.{i}.key", OnnxElementType.Float32, Batch, _heads, "capacity", _headWidth);
+            graph.Output(attended[2], $"present.{i}.value", OnnxElementType.Float32, Batch, _heads, "capacity", _headWidth);
+            (residual, normed) = AddAndNorm(graph, residual, Linear(graph, attended[0], layer + ".self_attn.out_proj"), layer + ".encoder_attn_layer_norm");
+
+            graph.Scope = $"decoder/layers.{i}/encoder_attn";
+            var scaled = graph.Add("Mul", [Linear(graph, normed, layer + ".encoder_attn.q_proj"), graph.Scalar(1 / MathF.Sqrt(_headWidth), OnnxElementType.Float32)]);
+
+            // Rows of one source stand together and become one matrix: [source, head, row of source · token, head width].
+            var queries = graph.Transpose(graph.Add("Reshape", [scaled, split]), 0, 2, 1, 3);
+            var scores = graph.Add("Add", [graph.Add("MatMul", [queries, memory[i].Key]), mask]);
+            var attention = graph.Add("Softmax", [scores], OnnxAttribute.Of("axis", -1L));
+            Align(graph, attention, i, alignment);
+            var seen = graph.Transpose(graph.Add("MatMul", [attention, memory[i].Value]), 0, 2, 1, 3);
+            seen = graph.Add("Reshape", [seen, rows]);
+            (residual, normed) = AddAndNorm(graph, residual, Linear(graph, seen, layer + ".encoder_attn.out_proj"), layer + ".final_layer_norm");
+
+            graph.Scope = $"decoder/layers.{i}";
+            var next = i + 1 < config.DecoderLayers ? $"model.decoder.layers.{i + 1}.self_attn_layer_norm" : "model.decoder.layer_norm";
+            (residual, normed) = AddAndNorm(graph, residual, FeedForward(graph, normed, layer), next);
+        }
+
+        graph.Scope = "decoder";
+        graph.Output(Logits(graph, graph.Add("Gather", [graph.Reshape(normed, -1, _width), wanted])), "logits", OnnxElementType.Float32, "wanted", config.VocabSize);
+        graph.Output(Alignment(graph, alignment, sources, ids), "alignment", OnnxElementType.Float32, Batch, _alignment.Length, "tokens", Positions);
+        return Model(graph);
+    }
+
+    private (string Key, string Value)[] Memory(GraphBuilder graph) =>
+    [
+        .. Enumerable.Range(0, config.DecoderLayers).Select(i => (
+            graph.Input($"cross.{i}.key", OnnxElementType.Float32, Sources, _heads, _headWidth, Positions),
+            graph.Input($"cross.{i}.value", OnnxElementType.Float32, Sources, _heads, Positions, _headWidth))),
+    ];
+
+    // [source, 1, 1, position]: 0 where the source has a position, a huge negative number beyond its length.
+    private static string SourceMask(GraphBuilder graph, string keys, string lengths)
+    {
+        var places = graph.Add("Range", [graph.Scalar(0L), graph.ToScalar(graph.Size(keys, 3)), graph.Scalar(1L)]);
+        var inside = graph.Add("Less", [places, graph.Reshape(lengths, -1, 1, 1, 1)]);
+        return graph.Add("Where", [inside, graph.Scalar(0f, OnnxElementType.Float32), graph.Scalar(float.MinValue, OnnxElementType.Float32)]);
+    }
+
+    // The alignment heads of a layer, each [source, 1, row of source · token, position].
+    private void Align(GraphBuilder graph, string attention, int layer, string[] alignment)
+    {
+        for (var i = 0; i < _alignment.Length; i++)
+        {
+            if (_alignment[i].Layer == layer)
+            {
+                alignment[i] = graph.Add("Gather", [attention, graph.Vector(_alignment[i].Head)], OnnxAttribute.Of("axis", 1L));
+            }
+        }
+    }
+
+    // [source, head, row of source · token, position] → [row, head, token, position].
+    private string Alignment(GraphBuilder graph, string[] heads, string sources, string ids)
+    {
+        var together = heads.Length == 1 ? heads[0] : graph.Add("Concat", heads, OnnxAttribute.Of("axis", 1L));
+        var positions = graph.Size(together, 3);
+        var tokens = graph.Size(ids, 1);
+        var apart = graph.Add("Concat", [sources, graph.Vector(_alignment.Length, -1), tokens, positions], OnnxAttribute.Of("axis", 0L));
+        var turned = graph.Transpose(graph.Add("Reshape", [together, apart]), 0, 2, 1, 3, 4);
+        var shape = graph.Add("Concat", [graph.Size(ids, 0), graph.Vector(_alignment.Length), tokens, positions], OnnxAttribute.Of("axis", 0L));
+        return graph.Add("Reshape", [turned, shape]);
+    }
+
+    private string Embed(GraphBuilder graph, string ids)
+    {
+        const string Table = WhisperTensors.TokenEmbedding;
+        string rows;
+        if (SharesBytes)
+        {
+            var (bytes, scales) = weights.Blocks(graph, Table, Block);
+            var blocks = (_width + Block - 1) / Block;
+            var values = graph.Add("Sub", [graph.Cast(graph.Add("Gather", [bytes, ids]), OnnxElementType.Float32), graph.Scalar(128f, OnnxElementType.Float32)]);
+            values = graph.Add("Mul", [values, graph.Add("Unsqueeze", [graph.Add("Gather", [scales, ids]), graph.Vector(-1)])]);
+            rows = graph.Reshape(values, 0, 0, blocks * Block);
+            rows = blocks * Block == _width ? rows : graph.Add("Slice", [rows, graph.Vector(0), graph.Vector(_width), graph.Vector(2)]);
+        }
+        else
+        {
+            rows = graph.Add("Gather", [weights.Plain(graph, Table), ids]);
+        }
+
+        return config.ScaleEmbedding ? graph.Add("Mul", [rows, graph.Scalar(MathF.Sqrt(_width), OnnxElementType.Float32)]) : rows;
+    }
+
+    // The embedding reads the projection's 8 bits where the two are one.
+    private bool SharesBytes => config.TieWordEmbeddings && quantizes(WhisperTensors.TokenEmbedding);
+
+    // Values that share a scale in the logits' matrix.
+    private static int Block => 32;
+
+    private string Logits(GraphBuilder graph, string states)
+    {
+        var name = config.TieWordEmbeddings ? WhisperTensors.TokenEmbedding : WhisperTensors.OutputProjection;
+        if (!quantizes(name))
+        {
+            return graph.Add("Gemm", [states, weights.Plain(graph, name)], OnnxAttribute.Of("transB", 1L));
+        }
+
+        var (bytes, scales) = weights.Blocks(graph, name, Block);
+        return graph.AddContributed(
+            "MatMulNBits",
+            [states, bytes, scales],
+            OnnxAttribute.Of("K", (long)_width),
+            OnnxAttribute.Of("N", (long)config.VocabSize),
+            OnnxAttribute.Of("bits", 8L),
+            OnnxAttribute.Of("block_size", (long)Block),
+            OnnxAttribute.Of("accuracy_level", 4L));
+    }
+
+    private string Convolution(GraphBuilder graph, string input, string name, long stride)
+    {
+        graph.Scope = "encoder/" + name;
+        return graph.Add(
+            "Conv",
+            [input, weights.Plain(graph, $"model.encoder.{name}.weight"), weights.Plain(graph, $"model.encoder.{name}.bias")],
+            OnnxAttribute.Of("kernel_shape", new long[] { 3 }),
+            OnnxAttribute.Of("pads", 1L, 1L),
+            OnnxAttribute.Of("strides", new[] { stride }));
+    }
+
+    private static string Gelu(GraphBuilder graph, string value) => graph.Add("Gelu", [value]);
+
+    private string FeedForward(GraphBuilder graph, string normed, string layer) =>
+        Linear(graph, Gelu(graph, Linear(graph, normed, layer + ".fc1")), layer + ".fc2");
+
+    // Adds a layer's output to the residual and normalises the sum for the next.
+    private (string Residual, string Normed) AddAndNorm(GraphBuilder graph, string residual, string output, string norm)
+    {
+        var results = graph.Add(
+            GraphBuilder.Contributed,
+            "SkipLayerNormalization",
+            [residual, output, weights.Plain(graph, norm + ".weight"), weights.Plain(graph, norm + ".bias")],
+            4,
+            OnnxAttribute.Of("epsilon", Epsilon));
+        graph.Graph.Nodes[^1].Outputs[1] = graph.Graph.Nodes[^1].Outputs[2] = "";
+        return (results[3], results[0]);
+    }
+
+    private string Linear(GraphBuilder graph, string input, string name, bool bias = true)
+    {
+        if (!quantizes(name))
+        {
+            return _plain.Linear(graph, input, name, bias);
+        }
+
+        var (matrix, scales) = (weights.Int8(graph, name + ".weight", transpose: true), weights.Int8Scales(graph, name + ".weight"));
+        var offset = bias ? weights.Plain(graph, name + ".bias") : "";
+        if (!scalesRows(name))
+        {
+            return graph.AddContributed("DynamicQuantizeMatMul", [input, matrix, scales, "", offset]);
+        }
+
+        var (bytes, rowScale) = RowScaled(graph, input);
+        var product = graph.AddContributed(
+            "MatMulIntegerToFloat",
+            [bytes, matrix, graph.Scalar(1f, OnnxElementType.Float32), scales, Middle(graph)]);
+        product = graph.Add("Mul", [product, rowScale]);
+        return bias ? graph.Add("Add", [product, offset]) : product;
+    }
+
+    // Each row in units of its largest magnitude / 127, as unsigned bytes about 128.
+    private (string Bytes, string Scale) RowScaled(GraphBuilder graph, string input)
+    {
+        if (!_rows.TryGetValue((graph, input), out var row))
+        {
+            var largest = graph.Add("ReduceMax", [graph.Add("Abs", [input]), graph.Vector(-1)]);
+
+            // A row of zeros has no scale of its own.
+            var scale = graph.Add("Max", [graph.Add("Mul", [largest, graph.Scalar(1f / 127, OnnxElementType.Float32)]), graph.Scalar(1e-12f, OnnxElementType.Float32)]);
+            var bytes = graph.Add("QuantizeLinear", [graph.Add("Div", [input, scale]), graph.Scalar(1f, OnnxElementType.Float32), Middle(graph)]);
+            _rows[(graph, input)] = row = (bytes, scale);
+        }
+
+        return row;
+    }
+
+    private static string Middle(GraphBuilder graph) => graph.Constant("uint8(128)", () => OnnxTensor.Of("", OnnxElementType.UInt8, [], TensorData.Of(new byte[] { 128 })));
+}

@@ -1,0 +1,111 @@
+namespace AsrPlatform.Onnx.Tests.Export;
+
+/// <summary>A decoder of the fast layout over the small model's dimensions, its cache bound in place.</summary>
+internal sealed class FastDecoder : IDisposable
+{
+    public const int Capacity = 16;
+
+    private readonly Graph _graph;
+    private readonly OrtIoBinding _binding;
+    private readonly RunOptions _run = new();
+    private readonly int _rows;
+    private readonly int _positions;
+    private readonly int[] _lengths;
+    private readonly int _alignmentHeads;
+
+    /// <param name="directory">The export.</param>
+    /// <param name="memory">The encoder's <c>cross</c> outputs.</param>
+    /// <param name="sourceLengths">Positions of each source that count.</param>
+    /// <param name="rows">Decoder rows: a multiple of the sources.</param>
+    public FastDecoder(string directory, Dictionary<string, (float[] Values, long[] Shape)> memory, long[] sourceLengths, int rows)
+    {
+        _graph = new Graph(Path.Combine(directory, FastLayout.DecoderFile));
+        _binding = _graph.Session.CreateIoBinding();
+        _rows = rows;
+        _positions = (int)memory["cross.0.value"].Shape[2];
+        _lengths = new int[rows];
+        _alignmentHeads = FastLayout.Load(directory).AlignmentHeads.Count;
+        foreach (var name in _graph.Session.InputNames)
+        {
+            if (name.StartsWith("cross", StringComparison.Ordinal))
+            {
+                using var value = Graph.Value(memory[name]);
+                _binding.BindInput(name, value);
+            }
+            else if (name.StartsWith("past.", StringComparison.Ordinal))
+            {
+                // What no token has written yet must not matter.
+                var garbage = new float[rows * SmallModel.Heads * Capacity * SmallModel.HeadWidth];
+                Array.Fill(garbage, 1000f);
+                using var value = Graph.Value(garbage, rows, SmallModel.Heads, Capacity, SmallModel.HeadWidth);
+                _binding.BindInput(name, value);
+                _binding.BindOutput(name.Replace("past", "present", StringComparison.Ordinal), value);
+            }
+        }
+
+        using var lengths = Graph.Value(sourceLengths, sourceLengths.Length);
+        _binding.BindInput("source_lengths", lengths);
+    }
+
+    /// <summary>Feeds tokens <c>[row, width]</c>, of which the first of each row count.</summary>
+    /// <returns>Logits <c>[row, width, vocabulary]</c> and alignment <c>[row, head, width, position]</c>; what does not count is undefined.</returns>
+    /// <remarks>GroupQueryAttention takes several tokens behind a cache of one row only: for more rows they are fed one by one, as a backend must.</remarks>
+    public (float[] Logits, float[] Alignment) Feed(long[] tokens, int[] counts)
+    {
+        var width = tokens.Length / _rows;
+        return width == 1 || _rows == 1 || _lengths.Max() == 0 ? Run(tokens, counts) : OneByOne(tokens, counts, width);
+    }
+
+    private (float[] Logits, float[] Alignment) OneByOne(long[] tokens, int[] counts, int width)
+    {
+        var logits = new float[tokens.Length * SmallModel.Vocabulary];
+        var alignment = new float[tokens.Length * _alignmentHeads * _positions];
+        for (var token = 0; token < width; token++)
+        {
+            // A row that has no more tokens writes behind its end, where its next token will.
+            var step = Run([.. Enumerable.Range(0, _rows).Select(row => tokens[(row * width) + token])], Array.ConvertAll(counts, count => token < count ? 1 : 0));
+            for (var row = 0; row < _rows; row++)
+            {
+                step.Logits.AsSpan(row * SmallModel.Vocabulary, SmallModel.Vocabulary).CopyTo(logits.AsSpan(((row * width) + token) * SmallModel.Vocabulary));
+                for (var head = 0; head < _alignmentHeads; head++)
+                {
+                    step.Alignment.AsSpan(((row * _alignmentHeads) + head) * _positions, _positions)
+                        .CopyTo(alignment.AsSpan(((((row * _alignmentHeads) + head) * width) + token) * _positions));
+                }
+            }
+        }
+
+        return (logits, alignment);
+    }
+
+    private (float[] Logits, float[] Alignment) Run(long[] tokens, int[] counts)
+    {
+        var width = tokens.Length / _rows;
+        var logits = new float[tokens.Length * SmallModel.Vocabulary];
+        var alignment = new float[_rows * _alignmentHeads * width * _positions];
+        using var ids = Graph.Value(tokens, _rows, width);
+        using var past = Graph.Value((int[])_lengths.Clone(), _rows);
+        using var wanted = Graph.Value([.. Enumerable.Range(0, tokens.Length).Select(i => (long)i)], tokens.Length);
+        using var logitsValue = Graph.Value(logits, tokens.Length, SmallModel.Vocabulary);
+        using var alignmentValue = Graph.Value(alignment, _rows, _alignmentHeads, width, _positions);
+        _binding.BindInput("input_ids", ids);
+        _binding.BindInput("past_lengths", past);
+        _binding.BindInput("logit_positions", wanted);
+        _binding.BindOutput("logits", logitsValue);
+        _binding.BindOutput("alignment", alignmentValue);
+        _graph.Session.RunWithBinding(_run, _binding);
+        for (var row = 0; row < _rows; row++)
+        {
+            _lengths[row] += counts[row];
+        }
+
+        return (logits, alignment);
+    }
+
+    public void Dispose()
+    {
+        _binding.Dispose();
+        _run.Dispose();
+        _graph.Dispose();
+    }
+}
