@@ -123,7 +123,7 @@ internal sealed class OnnxModel(IGraphLayout layout) : ISeq2SeqModel
         for (var row = 0; row < own.Rows; row++)
         {
             all[row] = counts.IsEmpty ? width : counts[row];
-            CheckRow(own, row, tokens.Slice(row * width, width), all[row]);
+            CheckRow(own, row, tokens.Slice(row * width, width), all);
         }
 
         CheckOutputs(own, width, positions, logits, alignment);
@@ -142,11 +142,12 @@ internal sealed class OnnxModel(IGraphLayout layout) : ISeq2SeqModel
 
     private const int MostRowsOnStack = 256;
 
-    private void CheckRow(OnnxCache cache, int row, ReadOnlySpan<int> tokens, int count)
+    private void CheckRow(OnnxCache cache, int row, ReadOnlySpan<int> tokens, ReadOnlySpan<int> counts)
     {
+        var count = counts[row];
         if (count < 1 || count > tokens.Length)
         {
-            throw new ArgumentException($"Row {row} counts {count} of {tokens.Length} tokens.", "counts");
+            throw new ArgumentException($"Row {row} counts {count} of {tokens.Length} tokens.", nameof(counts));
         }
 
         if (count > cache.Capacity - cache.Length(row))

@@ -83,10 +83,6 @@ internal sealed class OptimumLayout : IGraphLayout
     /// <summary>Where states and caches have their memory from.</summary>
     public BufferPool Pool { get; }
 
-    /// <summary>What the trial runs found, for people.</summary>
-    public string Abilities =>
-        $"several tokens at once {YesNo(_feedsSeveral)}, beginning without a first decoder {YesNo(_startsEmpty)}, one source for several rows {YesNo(_sharesSource)}";
-
     /// <summary>Loads an export.</summary>
     /// <param name="files">Its graphs.</param>
     /// <param name="config">What they should be.</param>
@@ -172,8 +168,6 @@ internal sealed class OptimumLayout : IGraphLayout
 
         _owned.Clear();
     }
-
-    private static string YesNo(bool value) => value ? "yes" : "no";
 
     private T Own<T>(T part)
         where T : IDisposable

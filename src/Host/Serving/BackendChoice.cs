@@ -23,7 +23,7 @@ internal static class BackendChoice
     {
         var backends = name is null ? InOrder(catalog) : [];
         return backends.FirstOrDefault(backend => directory is not null && backend.CanLoad(directory, out _))
-            ?? backends.FirstOrDefault()
+            ?? (backends.Count > 0 ? backends[0] : null)
             ?? catalog.Get<ISeq2SeqBackend>(name);
     }
 }
