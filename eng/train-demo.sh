@@ -64,7 +64,7 @@ train() { # OUTPUT OPTIONS…
   if compgen -G "$output/checkpoint-*" > /dev/null; then resume=(--resume-from-checkpoint true); fi
   asr train --train "$work/train.jsonl" --eval "$work/eval.jsonl" --output-dir "$output" --cache-dir "$work/cache" --feature-precision half \
     --language en --timestamps mixed --per-device-train-batch-size "$((batch / threads))" --gradient-accumulation-steps "$threads" --data-parallel "$threads" --threads "$threads" \
-    --adam-beta2 0.98 --weight-decay 0.01 --label-smoothing-factor 0.1 \
+    --adam-beta2 0.98 --weight-decay 0.01 \
     --eval-strategy steps --eval-steps 1000 --save-steps 500 --save-total-limit 2 --predict-with-generate --generation-max-length 100 \
     --logging-steps 25 --report-to tensorboard --seed "$seed" "${resume[@]}" "$@"
 }

@@ -15,7 +15,7 @@ internal static class BenchCommand
     private const int FramesPerSecond = 100;
 
     /// <summary>About what fast English has; <c>--tokens</c> says otherwise.</summary>
-    private const int TokensPerSecond = 3;
+    internal const int TokensPerSecond = 3;
 
     /// <summary>Start of transcript, language, task, no timestamps.</summary>
     private const int PrefixLength = 4;
@@ -28,6 +28,7 @@ internal static class BenchCommand
         var decode = Create("decode", "Times the decoder, token by token behind a prefix of four.", (run, parsed) => run.Decode(parsed.GetValue(tokens)));
         decode.Options.Add(tokens);
         command.Subcommands.Add(decode);
+        command.Subcommands.Add(BenchCompare.Create());
         command.Subcommands.Add(BenchTrain.Create());
         command.Subcommands.Add(BenchStream.Create());
         command.Subcommands.Add(BenchSoak.Create());
@@ -84,7 +85,7 @@ internal static class BenchCommand
     }
 
     /// <summary>Whisper's multilingual dimensions of a size, or those of a checkpoint.</summary>
-    private static WhisperConfig Configuration(string dims)
+    internal static WhisperConfig Configuration(string dims)
     {
         (int Width, int Heads, int Layers)? size = dims switch
         {
@@ -127,6 +128,19 @@ internal static class BenchCommand
                 $"--seconds {seconds}: give more than 0 and at most {config.MaxFrames / (double)FramesPerSecond}, the model's window"));
     }
 
+    /// <summary>Noise of a fixed seed: silence would make some kernels faster than they are.</summary>
+    internal static float[] Noise(int count)
+    {
+        var random = new Random(1);
+        var features = new float[count];
+        for (var i = 0; i < count; i++)
+        {
+            features[i] = (2 * random.NextSingle()) - 1;
+        }
+
+        return features;
+    }
+
     /// <summary>A matrix product of the model: <c>[Rows, Inner] · [Inner, Columns]</c>, so many times.</summary>
     private readonly record struct Product(int Rows, int Inner, int Columns, int Times)
     {
@@ -146,7 +160,7 @@ internal static class BenchCommand
         : IDisposable
     {
         private readonly ISeq2SeqModel _model = CreateRandom(backend, config, load);
-        private readonly float[] _features = Features(config.NumMelBins * frames);
+        private readonly float[] _features = Noise(config.NumMelBins * frames);
 
         private static ISeq2SeqModel CreateRandom(ISeq2SeqBackend backend, WhisperConfig config, ModelLoadOptions load)
         {
@@ -217,19 +231,6 @@ internal static class BenchCommand
         }
 
         public void Dispose() => _model.Dispose();
-
-        /// <summary>Noise of a fixed seed: silence would make some kernels faster than they are.</summary>
-        private static float[] Features(int count)
-        {
-            var random = new Random(1);
-            var features = new float[count];
-            for (var i = 0; i < count; i++)
-            {
-                features[i] = (2 * random.NextSingle()) - 1;
-            }
-
-            return features;
-        }
 
         // The first was not timed.
         private static double Best(List<Lap> laps) => Math.Round(laps.Skip(1).Min(lap => lap.Milliseconds), 2);

@@ -874,6 +874,10 @@ internal sealed class LiveSession : IAsyncDisposable
         Touch();
         _log.Complete(error);
         _space.Writer.TryWrite(true);
+
+        // A sender may have been let in just before: its audio is written before the file is closed.
+        await _ingress.WaitAsync();
+        _ingress.Release();
         _metrics.SessionStopped(error is not null);
     }
 

@@ -2,8 +2,11 @@ using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
+using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Serving;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using static AsrPlatform.Host.Tests.Live.LiveHarness;
 
@@ -50,6 +53,36 @@ public sealed class LiveSessionTests
         Assert.All(updates.Zip(updates.Skip(1)), pair => Assert.StartsWith(pair.First.Text, pair.Second.Text, StringComparison.Ordinal));
         Assert.Equal([1, 2, 3, 4, 5], updates.Select(update => update.Revision));
         Assert.All(updates, update => Assert.Equal(1, update.SegmentId));
+    }
+
+    [Fact]
+    public async Task Session_ThatFailsWhileASenderWrites_IsOverOnlyWhenTheSenderIs()
+    {
+        using var recognizer = new ToneRecognizer();
+        await using var live = await StartAsync(recognizer);
+        using var journal = new SlowJournal();
+        var session = new LiveSession(
+            "talk",
+            new SessionSettings(SpokenAudio.SampleRateHz, null, TranscriptionTask.Transcribe),
+            await live.Model.ReadyAsync(Cancelled),
+            live.Model,
+            new SpeechWindow(live.Options, SpokenAudio.SampleRateHz, new AdaptiveVoiceActivityDetector(SpokenAudio.SampleRateHz)),
+            new SessionAdapter(AdapterLease.None),
+            journal,
+            live.Options,
+            new LiveMetrics(live.Meters),
+            TimeProvider.System,
+            NullLogger.Instance);
+        var sending = Task.Run(() => SendAsync(session, new SpokenAudio().Say(1)));
+        await journal.Writing.Task;
+        session.Fail(new AsrException("no disk"));
+        await EventuallyAsync(() => session.State == SessionState.Failed, "it fails");
+        Assert.False(session.Completion.IsCompleted);
+
+        journal.Finish();
+        await Assert.ThrowsAsync<AsrException>(() => sending);
+        await session.Completion;
+        await session.DisposeAsync();
     }
 
     [Fact]
