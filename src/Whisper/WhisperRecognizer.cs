@@ -36,6 +36,7 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
             Name = name,
             Backend = $"{parts.Model.Info.Backend} ({parts.Model.Info.Device})",
             SampleRateHz = parts.Features.SampleRateHz,
+            SupportsWordTimes = parts.Model.Info.SupportsAlignment,
             Languages = parts.Tokenizer.IsMultilingual ? [.. parts.Tokenizer.Languages.Select(language => language.Code)] : [],
         };
     }

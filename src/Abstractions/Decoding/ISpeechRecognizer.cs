@@ -59,4 +59,7 @@ public sealed record RecognizerInfo
 
     /// <summary>Adapters that a request can choose: <see cref="TranscriptionOptions.Adapter"/>.</summary>
     public IReadOnlyList<string> Adapters { get; init; } = [];
+
+    /// <summary>Whether <see cref="TranscriptionOptions.WordTimestamps"/> can be asked for.</summary>
+    public bool SupportsWordTimes { get; init; } = true;
 }

@@ -23,6 +23,7 @@ public interface ISeq2SeqBackend
     /// <summary>Makes a model of the given checkpoint configuration with random weights, for benchmarks.</summary>
     /// <param name="configJson">The text of a Hugging Face <c>config.json</c>.</param>
     /// <param name="options">Device and threads; its folder is not read.</param>
+    /// <exception cref="NotSupportedException">The backend cannot make one; the message is for the user.</exception>
     ISeq2SeqModel CreateRandom(string configJson, ModelLoadOptions options);
 }
 

@@ -15,7 +15,8 @@ public interface ISeq2SeqModel : IDisposable
     /// <param name="batch">Rows.</param>
     /// <param name="frames">
     /// Frames of each row: even, from 2 to twice <see cref="Seq2SeqModelInfo.MaxSourcePositions"/>. Fewer than the maximum encode a
-    /// shorter context, which only a model trained for it handles well.
+    /// shorter context, which only a model trained for it handles well, and which is refused without
+    /// <see cref="Seq2SeqModelInfo.SupportsShortContext"/>.
     /// </param>
     /// <returns>Encoder states <c>[batch, position, width]</c> with two frames a position. The caller disposes them.</returns>
     /// <exception cref="ArgumentException">The shape does not fit the model.</exception>
@@ -159,4 +160,7 @@ public sealed record Seq2SeqModelInfo
 
     /// <summary>Whether cross-attention can be returned (word times and AlignAtt need it).</summary>
     public bool SupportsAlignment { get; init; } = true;
+
+    /// <summary>Whether <see cref="ISeq2SeqModel.Encode"/> takes fewer frames than the whole context; false for a graph of fixed size.</summary>
+    public bool SupportsShortContext { get; init; } = true;
 }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Checkpoints;
 
 namespace AsrPlatform.Host.Cli;
@@ -70,7 +71,7 @@ internal static class BenchCommand
             var config = Configuration(dimensions);
             var frames = Frames(parsed.GetValue(seconds), config);
             await using var catalog = plugins.Load(parsed);
-            var engine = catalog.Get<ISeq2SeqBackend>(parsed.GetValue(backend));
+            var engine = BackendChoice.Of(catalog, parsed.GetValue(backend), directory: null);
             var load = new ModelLoadOptions { Device = parsed.GetValue(device)!, Threads = count };
             var result = await DedicatedThread.RunAsync(() =>
             {
@@ -158,8 +159,20 @@ internal static class BenchCommand
     private sealed class Run(ISeq2SeqBackend backend, WhisperConfig config, ModelLoadOptions load, int frames, int repeat, CancellationToken cancellationToken)
         : IDisposable
     {
-        private readonly ISeq2SeqModel _model = backend.CreateRandom(config.Json, load);
+        private readonly ISeq2SeqModel _model = CreateRandom(backend, config, load);
         private readonly float[] _features = Noise(config.NumMelBins * frames);
+
+        private static ISeq2SeqModel CreateRandom(ISeq2SeqBackend backend, WhisperConfig config, ModelLoadOptions load)
+        {
+            try
+            {
+                return backend.CreateRandom(config.Json, load);
+            }
+            catch (NotSupportedException error)
+            {
+                throw new AsrException(error.Message, error);
+            }
+        }
 
         private double Seconds => frames / (double)FramesPerSecond;
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Host.Learning.Data;
+using AsrPlatform.Host.Serving;
 using AsrPlatform.Whisper.Alignment;
 using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.Whisper.Features;
@@ -44,7 +45,7 @@ internal static class ModelsAlign
             }
 
             await using var catalog = plugins.Load(parsed);
-            var engine = catalog.Get<ISeq2SeqBackend>(parsed.GetValue(backend));
+            var engine = BackendChoice.Of(catalog, parsed.GetValue(backend), folder);
             var load = new ModelLoadOptions { ModelDirectory = folder, Device = parsed.GetValue(device)!, Threads = parsed.GetValue(threads) };
             var choice = await DedicatedThread.RunAsync(() => Find(folder, timed, parsed.GetValue(language), engine, load, parsed.GetValue(quiet), cancellationToken));
             foreach (var (head, error) in choice.Single)

@@ -189,7 +189,7 @@ internal sealed class ModelHost(
         try
         {
             var silence = new MemoryAudioSource(new float[info.SampleRateHz], info.SampleRateHz);
-            await scheduler.TranscribeAsync(silence, new TranscriptionOptions { WordTimestamps = true, TemperatureIncrementOnFallback = null }, CancellationToken.None);
+            await scheduler.TranscribeAsync(silence, new TranscriptionOptions { WordTimestamps = info.SupportsWordTimes, TemperatureIncrementOnFallback = null }, CancellationToken.None);
             await scheduler.DecodeAsync(new SilentTicket(info.SampleRateHz), CancellationToken.None);
         }
         catch (Exception error) when (error is not OperationCanceledException)

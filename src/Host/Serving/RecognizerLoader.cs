@@ -12,7 +12,7 @@ internal static class RecognizerLoader
     /// <summary>Loads a model by the backend of that name, or by the first that can.</summary>
     /// <param name="catalog">The plugins; must outlive the recogniser.</param>
     /// <param name="request">
-    /// What to load. Without a backend's name, Seq2Seq backends are tried in the order of the plugins, then whole recognisers.
+    /// What to load. Without a backend's name, Seq2Seq backends are tried in their order (<see cref="BackendChoice"/>), then whole recognisers.
     /// </param>
     /// <param name="cancellationToken">Stops between files.</param>
     /// <returns>A recogniser that the caller disposes; it belongs to the calling thread.</returns>
@@ -43,7 +43,7 @@ internal static class RecognizerLoader
 
     private static ISpeechRecognizer LoadBase(PluginCatalog catalog, string? backend, ModelLoadOptions options, CancellationToken cancellationToken)
     {
-        var engines = catalog.GetServices<ISeq2SeqBackend>();
+        var engines = BackendChoice.InOrder(catalog);
         var recognizers = catalog.GetServices<ISpeechRecognizerBackend>();
         if (backend is not null)
         {

@@ -23,7 +23,7 @@ internal static class StreamingEngines
         {
             _decoder = new StreamingDecoder(recognizer.Parts, settings.Decoding, recognizer.FindAdapter);
             MaximumBatch = settings.MaximumBatch;
-            Profile = new StreamingProfile(settings.NewPolicy(isSeq2Seq: true, _decoder.HasAlignmentHeads), _decoder.MaximumSeconds, _decoder.MaximumForced)
+            Profile = new StreamingProfile(settings.NewPolicy(isSeq2Seq: true, _decoder.HasAlignmentHeads, recognizer.Parts.Model.Info.SupportsAlignment), _decoder.MaximumSeconds, _decoder.MaximumForced)
             {
                 RequirePrompt = prompt => recognizer.Parts.Tokenizer.EncodePrompt(prompt),
             };
@@ -50,7 +50,7 @@ internal static class StreamingEngines
         /// <summary>What stays is worth two more decodings (temperatures 0.4 and 0.8); what is shown for a second is not.</summary>
         private const double FinalTemperatureIncrement = 0.4;
 
-        public StreamingProfile Profile { get; } = new(settings.NewPolicy(isSeq2Seq: false, hasAttention: false), WindowSeconds, int.MaxValue);
+        public StreamingProfile Profile { get; } = new(settings.NewPolicy(isSeq2Seq: false, hasAttention: false, givesAttention: false), WindowSeconds, int.MaxValue);
 
         public int MaximumBatch => 1;
 

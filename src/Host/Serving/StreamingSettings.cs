@@ -34,14 +34,17 @@ internal sealed record StreamingSettings
     public int MaximumBatch { get; init; } = 16;
 
     /// <summary>The policy for a recogniser.</summary>
-    /// <param name="hasAttention">Whether it follows the audio with attention.</param>
+    /// <param name="hasAttention">Whether it is known which of its heads follow the audio.</param>
+    /// <param name="givesAttention">Whether it gives attention at all.</param>
     /// <param name="isSeq2Seq">Whether it gives words at all times.</param>
     /// <exception cref="AsrException">The policy asked for cannot be had.</exception>
-    public Func<IStreamingPolicy> NewPolicy(bool isSeq2Seq, bool hasAttention) => Policy switch
+    public Func<IStreamingPolicy> NewPolicy(bool isSeq2Seq, bool hasAttention, bool givesAttention) => Policy switch
     {
         "auto" when !isSeq2Seq => static () => new UtterancePolicy(),
         "auto" when !hasAttention => static () => new LocalAgreementPolicy(),
         "auto" => NewAlignAtt,
+        "alignatt" when isSeq2Seq && !givesAttention => throw new AsrException(
+            "Live:Policy is alignatt, which needs the decoder's attention, and this model gives none on this backend: use auto or localagreement"),
         "alignatt" when isSeq2Seq => NewAlignAtt,
         "alignatt" => throw new AsrException("Live:Policy is alignatt, which needs a Seq2Seq model: use auto, localagreement or utterance"),
         "localagreement" => static () => new LocalAgreementPolicy(),

@@ -19,7 +19,7 @@ internal static class OptionCheck
         if (options.WordTimestamps && !parts.Model.Info.SupportsAlignment)
         {
             throw new AsrException(
-                $"Word timestamps need the decoder's attention, which the backend \"{parts.Model.Info.Backend}\" does not give: choose another backend.");
+                $"Word timestamps need the decoder's attention, which this model does not give on the backend \"{parts.Model.Info.Backend}\": choose another backend, or export the model with its attention.");
         }
 
         var vocabulary = parts.Model.Info.VocabularySize;

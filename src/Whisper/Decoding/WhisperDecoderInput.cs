@@ -43,7 +43,7 @@ public sealed record WhisperDecoderInput : SpeechDecoderInput
     public int ContextFrames(int samples, double stepSeconds, bool isShort)
     {
         var most = 2 * Model.Info.MaxSourcePositions;
-        if (!isShort)
+        if (!isShort || !Model.Info.SupportsShortContext)
         {
             return most;
         }

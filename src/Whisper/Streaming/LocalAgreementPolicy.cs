@@ -12,6 +12,9 @@ public sealed class LocalAgreementPolicy : IStreamingPolicy
     /// <summary>Longest run of words that is looked for twice.</summary>
     private const int LongestRun = 5;
 
+    /// <summary>Words by which passes may differ before the end of what is committed.</summary>
+    private const int MostMoved = 2;
+
     private IReadOnlyList<StreamWord> _previous = [];
 
     /// <inheritdoc />
@@ -31,6 +34,11 @@ public sealed class LocalAgreementPolicy : IStreamingPolicy
         if (committed.Count == 0)
         {
             return hypothesis.Words;
+        }
+
+        if (hypothesis.Words.Any(word => !word.IsTimed) && EndOf(committed, hypothesis.Words) is { } known)
+        {
+            return [.. hypothesis.Words.Skip(known)];
         }
 
         var end = committed[^1].End;
@@ -71,6 +79,28 @@ public sealed class LocalAgreementPolicy : IStreamingPolicy
 
     /// <inheritdoc />
     public void Reset() => _previous = [];
+
+    /// <summary>Where the text of the committed words ends in words without times: their last ones, near the place where they should be.</summary>
+    private static int? EndOf(IReadOnlyList<StreamWord> committed, IReadOnlyList<StreamWord> words)
+    {
+        for (var run = Math.Min(LongestRun, committed.Count); run > 0; run--)
+        {
+            for (var distance = 0; distance <= MostMoved; distance++)
+            {
+                foreach (var end in (int[])[committed.Count - distance, committed.Count + distance])
+                {
+                    if (end >= run
+                        && end <= words.Count
+                        && words.Skip(end - run).Take(run).Zip(committed.Skip(committed.Count - run), SameText).All(same => same))
+                    {
+                        return end;
+                    }
+                }
+            }
+        }
+
+        return null;
+    }
 
     private static bool SameText(StreamWord left, StreamWord right) => string.Equals(left.Text.Trim(), right.Text.Trim(), StringComparison.Ordinal);
 }

@@ -93,6 +93,9 @@ public sealed record StreamWord(string Text, double Start, double End, double Co
     /// <summary>It may be the beginning of a preferred phrase (<see cref="StreamPass.Bias"/>): more audio is to tell.</summary>
     public bool MayGrow { get; init; }
 
+    /// <summary>Whether its times were heard; false where the decoder's attention is not known and words share the audio evenly.</summary>
+    public bool IsTimed { get; init; } = true;
+
     /// <summary>It stands for a whole segment of a recogniser that gives no words.</summary>
     public bool IsPhrase { get; init; }
 }

@@ -378,6 +378,7 @@ public sealed class StreamingDecoder
                     AttendedTo = attended[from..end].Max() / _input.PositionsPerSecond,
                     Repeats = row.RepeatedTokens > 0 && end > text.Length - row.RepeatedTokens,
                     MayGrow = end > open,
+                    IsTimed = _heads.Length > 0,
                 };
                 if (spaced && words.Count > 0 && !word.Text.StartsWith(' '))
                 {
@@ -409,6 +410,7 @@ public sealed class StreamingDecoder
             AttendedTo = Math.Max(first.AttendedTo, second.AttendedTo),
             Repeats = first.Repeats || second.Repeats,
             MayGrow = first.MayGrow || second.MayGrow,
+            IsTimed = first.IsTimed && second.IsTimed,
         };
     }
 
@@ -416,6 +418,14 @@ public sealed class StreamingDecoder
     private (List<WordTiming> Words, int[] Attended) Align(Row row, int[] text, double[] probabilities)
     {
         var columns = row.Columns;
+        if (_heads.Length == 0)
+        {
+            // Nothing tells when a token was said: all share the audio evenly.
+            int[] rows = [.. Enumerable.Range(0, text.Length + 1)];
+            var shares = Array.ConvertAll(rows, token => token * columns / rows.Length);
+            return (AttentionPath.Words(_tokenizer, text, row.Language, (rows, shares), probabilities, _input.PositionsPerSecond), shares[1..]);
+        }
+
         var first = row.Start.Length - 1;
 
         // A token that was not fed has no attention of what follows it: then the last token's own stands for that.
@@ -444,7 +454,7 @@ public sealed class StreamingDecoder
         }
 
         // Strong attention is cheap.
-        TensorPrimitives.Multiply(cost, -1.0 / Math.Max(1, _heads.Length), cost);
+        TensorPrimitives.Multiply(cost, -1.0 / _heads.Length, cost);
         var path = DynamicTimeWarping.FindPath(cost, text.Length + 1, columns);
         return (AttentionPath.Words(_tokenizer, text, row.Language, path, probabilities, _input.PositionsPerSecond), attended);
     }

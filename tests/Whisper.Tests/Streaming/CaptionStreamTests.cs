@@ -73,6 +73,31 @@ public sealed class CaptionStreamTests
     }
 
     [Fact]
+    public void LocalAgreement_WordsWithoutTimes_ContinueBehindTheCommittedText()
+    {
+        var stream = new CaptionStream(new LocalAgreementPolicy());
+        stream.Step(Untimed(2, "the", "quick"), 0, isFinal: false);
+        Assert.Equal(["the", "quick"], Texts(stream.Step(Untimed(3, "the", "quick", "fox"), 0, isFinal: false).Committed));
+
+        // More audio moves every word: by its time "quick" would be new, and "fox" old.
+        Assert.Equal(["fox"], Texts(stream.Step(Untimed(9, "the", "quick", "fox", "jumps"), 0, isFinal: false).Committed));
+        Assert.Equal(["jumps"], Texts(stream.Step(Untimed(3, "a", "the", "quick", "fox", "jumps"), 0, isFinal: false).Committed));
+
+        // Where the text is not found, times are all there is.
+        Assert.Empty(stream.Step(Untimed(2, "so", "what"), 0, isFinal: true).Committed);
+
+        static StreamHypothesis Untimed(double seconds, params string[] words)
+        {
+            var share = seconds / (words.Length + 1);
+            return new StreamHypothesis
+            {
+                Seconds = seconds,
+                Words = [.. words.Select((word, i) => new StreamWord(word, i * share, (i + 1) * share, 0.9) { IsTimed = false, Tokens = [i] })],
+            };
+        }
+    }
+
+    [Fact]
     public void LocalAgreement_WhatTwoPassesAgreeOn_IsCommittedOnce()
     {
         var stream = new CaptionStream(new LocalAgreementPolicy());

@@ -97,7 +97,7 @@ internal static class InspectModel
             var directory = request.Load.ModelDirectory ?? throw new AsrException("no model: give a checkpoint folder with --model DIR");
             var features = InspectFeatures.Extract(parsed.GetValue(_file)!, directory, cancellationToken);
             await using var catalog = _model.Plugins.Load(parsed);
-            var backend = catalog.Get<ISeq2SeqBackend>(request.Backend);
+            var backend = BackendChoice.Of(catalog, request.Backend, directory);
             var provider = request.AdapterDirectory is { } folder ? AdapterLoader.FindProvider(catalog, folder) : null;
             return await DedicatedThread.RunAsync(() =>
             {

@@ -1,0 +1,85 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Models;
+using AsrPlatform.OnnxBackend.Graphs;
+using AsrPlatform.OnnxBackend.Model;
+using AsrPlatform.OnnxBackend.Optimum;
+using AsrPlatform.Whisper.Checkpoints;
+
+namespace AsrPlatform.OnnxBackend;
+
+/// <summary>The backend <c>onnx</c>: exported Whisper models on ONNX Runtime.</summary>
+internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
+{
+    /// <inheritdoc />
+    public string Name => "onnx";
+
+    /// <inheritdoc />
+    public IReadOnlyList<BackendDevice> Devices { get; } =
+    [
+        new("cpu", string.Create(CultureInfo.InvariantCulture, $"{RuntimeInformation.ProcessArchitecture} processor, {Environment.ProcessorCount} logical cores")),
+    ];
+
+    /// <summary>The graphs that this backend's models use.</summary>
+    internal GraphCache Graphs { get; } = new();
+
+    /// <inheritdoc />
+    public bool CanLoad(string modelDirectory, out string? reason)
+    {
+        ArgumentNullException.ThrowIfNull(modelDirectory);
+        try
+        {
+            WhisperConfig.Load(modelDirectory);
+            OptimumFiles.TryFind(modelDirectory, settings.Precision, out _, out reason);
+        }
+        catch (AsrException error)
+        {
+            reason = error.Message;
+        }
+
+        return reason is null;
+    }
+
+    /// <inheritdoc />
+    public ISeq2SeqModel Load(ModelLoadOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.ModelDirectory is not { } directory)
+        {
+            throw new AsrException("No model folder is given: name the folder of an ONNX export with --model.");
+        }
+
+        CheckDevice(options.Device);
+        WhisperCheckpoint.CheckFolder(directory);
+        var config = WhisperConfig.Load(directory);
+        if (!OptimumFiles.TryFind(directory, settings.Precision, out var files, out var reason))
+        {
+            throw new AsrException(reason + ".");
+        }
+
+        return new OnnxModel(OptimumLayout.Load(files, config, Graphs, ThreadsFor(options.Threads), Name, cancellationToken));
+    }
+
+    /// <inheritdoc />
+    public ISeq2SeqModel CreateRandom(string configJson, ModelLoadOptions options) =>
+        throw new NotSupportedException($"The backend {Name} runs files alone and makes no model of its own: use another backend, or give a model.");
+
+    /// <summary>
+    /// Threads of a run. One, unless more are asked for: two sessions of one thread each do 1.2 to 1.5 times the work of one session of
+    /// two, and live sessions are many.
+    /// </summary>
+    internal static int ThreadsFor(int wanted)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(wanted);
+        return Math.Max(1, wanted);
+    }
+
+    private void CheckDevice(string name)
+    {
+        if (!name.Equals("auto", StringComparison.OrdinalIgnoreCase) && !Devices.Any(device => device.Name.Equals(name, StringComparison.OrdinalIgnoreCase)))
+        {
+            throw new AsrException($"The backend {Name} has no device {name}; it has: {string.Join(", ", Devices.Select(device => device.Name))}.");
+        }
+    }
+}
