@@ -45,10 +45,10 @@ public sealed class ManyViewersTests(ITestOutputHelper output)
         Assert.InRange(beside.MedianLatency, 0, Math.Max(3 * alone.MedianLatency, beside.SecondsSpoken / 4));
 
         // While two hundred are connected: ten who read nothing hold no more than others, but for a few buffers.
-        Assert.InRange(beside.Memory.Managed, 0, alone.Memory.Managed + (24 * MiB));
+        Assert.InRange(beside.Memory.Managed, 0, alone.Memory.Managed + (32 * MiB));
 
-        // Two hundred viewers came and went: 100 KB that stayed of each would show.
-        Assert.InRange(after.Managed, 0, before.Managed + (20 * MiB));
+        // Two hundred viewers came and went: 160 KB that stayed of each would show; pools give back what they hold later.
+        Assert.InRange(after.Managed, 0, before.Managed + (32 * MiB));
         Assert.InRange(after.WorkingSet, 0, before.WorkingSet + (64 * MiB));
     }
 
