@@ -166,7 +166,7 @@ public sealed class LearnTests : IDisposable
     {
         await FillAsync(_folder);
         using var process = AsrProcess.Start(redirectInput: false, [.. Arguments(_folder), "--set", "Learning:Steps=3000"]);
-        await UntilStepAsync(process, "step 12/");
+        await UntilStepAsync(process, "training, step");
         var job = Assert.Single(Jobs.List(10));
         if (isCancelled)
         {
