@@ -167,8 +167,8 @@ public sealed class LearnTests : IDisposable
     public async Task Learn_WhoseJobIsOver_StopsAndLeavesNothing(bool isCancelled, string message)
     {
         await FillAsync(_folder);
-        using var process = AsrProcess.Start(redirectInput: false, [.. Arguments(_folder), "--set", "Learning:Steps=3000"]);
-        await UntilStepAsync(process, "step 12/");
+        using var process = AsrProcess.Start(redirectInput: false, [.. Arguments(_folder), "--set", "Learning:Steps=400"]);
+        await UntilStepAsync(process, "training, step");
         var job = Assert.Single(Jobs.List(10));
         if (isCancelled)
         {
