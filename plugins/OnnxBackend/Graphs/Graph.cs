@@ -131,7 +131,7 @@ internal sealed class Graph : IDisposable
             node => node.Key,
             node => node.Value.IsTensor
                 ? new GraphTensor(node.Key, node.Value.ElementDataType, node.Value.Dimensions)
-                : new GraphTensor(node.Key, TensorElementType.DataTypeMax, []),
+                : new GraphTensor(node.Key, default, []),
             StringComparer.Ordinal);
 
     private GraphTensor Require(IReadOnlyDictionary<string, GraphTensor> tensors, string kind, string name, Func<TensorElementType, bool> types, ReadOnlySpan<int> shape)

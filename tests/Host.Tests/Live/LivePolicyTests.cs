@@ -117,7 +117,7 @@ public sealed class LivePolicyTests
     {
         var maps = new ConfidenceMaps();
         var options = new LiveOptions { EarlyCommitConfidence = 0.8, EarlyCommitHoldBack = TimeSpan.FromSeconds(0.3) };
-        var policy = (options.Streaming() with { Calibrate = maps.Calibrate }).NewPolicy(isSeq2Seq: true, hasAttention: true)();
+        var policy = (options.Streaming() with { Calibrate = maps.Calibrate }).NewPolicy(isSeq2Seq: true, hasAttention: true, givesAttention: true)();
         var heard = new StreamHypothesis { Words = [new StreamWord(" now", 1, 1.4, 0.9) { AttendedTo = 1.5 }], Seconds = 2 };
         Assert.Equal(1, policy.Settle(heard.Words, heard, 2, isFinal: false));
         maps.Use([new ConfidenceMap
@@ -136,7 +136,7 @@ public sealed class LivePolicyTests
         Assert.Equal(0, policy.Settle(heard.Words, heard, 2, isFinal: false));
 
         // Off by default.
-        Assert.Equal(0, new LiveOptions().Streaming().NewPolicy(isSeq2Seq: true, hasAttention: true)().Settle(heard.Words, heard, 2, isFinal: false));
+        Assert.Equal(0, new LiveOptions().Streaming().NewPolicy(isSeq2Seq: true, hasAttention: true, givesAttention: true)().Settle(heard.Words, heard, 2, isFinal: false));
         Assert.Equal(
             ["Live:EarlyCommitHoldBack is 00:00:09; it must be 0.02 s … 5 s.", "Live:EarlyCommitConfidence is 0.3; it must be 0.5 … 1."],
             options.Validate(null, new LiveOptions { EarlyCommitConfidence = 0.3, EarlyCommitHoldBack = TimeSpan.FromSeconds(9) }).Failures);

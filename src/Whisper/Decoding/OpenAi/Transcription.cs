@@ -171,7 +171,7 @@ internal sealed class Transcription : IDisposable
             return states;
         }
 
-        if (!_input.Generation.HasDynamicContext)
+        if (!(_input.Generation.HasDynamicContext && _input.Model.Info.SupportsShortContext))
         {
             _mel.Read(seek, frames, _window);
             return _input.Model.Encode(_window, 1, _windowFrames);
