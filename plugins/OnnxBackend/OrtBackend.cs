@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Onnx.Export;
 using AsrPlatform.OnnxBackend.Graphs;
 using AsrPlatform.OnnxBackend.Model;
 using AsrPlatform.OnnxBackend.Optimum;
@@ -62,8 +63,33 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
     }
 
     /// <inheritdoc />
-    public ISeq2SeqModel CreateRandom(string configJson, ModelLoadOptions options) =>
-        throw new NotSupportedException($"The backend {Name} runs files alone and makes no model of its own: use another backend, or give a model.");
+    public ISeq2SeqModel CreateRandom(string configJson, ModelLoadOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(configJson);
+        ArgumentNullException.ThrowIfNull(options);
+
+        // Through files, as every model comes here; the loaded one needs them no more.
+        var folder = Directory.CreateTempSubdirectory("asr-onnx-");
+        try
+        {
+            var (checkpoint, graphs) = (folder.CreateSubdirectory("checkpoint").FullName, Path.Combine(folder.FullName, "graphs"));
+            FreshCheckpoint.WriteWithoutTokenizer(checkpoint, WhisperConfig.Parse(configJson), seed: 1);
+            OnnxExport.Write(checkpoint, graphs, new OnnxExportOptions
+            {
+                Precision = settings.Precision switch
+                {
+                    "fp16" => OnnxPrecision.Float16,
+                    "quantized" => OnnxPrecision.Int8,
+                    _ => OnnxPrecision.Float32,
+                },
+            });
+            return Load(options with { ModelDirectory = graphs });
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
 
     /// <summary>
     /// Threads of a run. One, unless more are asked for: two sessions of one thread each do 1.2 to 1.5 times the work of one session of

@@ -2,6 +2,7 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Abstractions.Plugins;
 using AsrPlatform.Tests;
+using AsrPlatform.Whisper.Checkpoints;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -52,11 +53,25 @@ public sealed class PluginTests
         Assert.Equal(0, backend.Graphs.Count);
     }
 
-    [Fact]
-    public void CreateRandom_OfAConfiguration_SaysWhyNot()
+    [Theory]
+    [InlineData("auto")]
+    [InlineData("fp16")]
+    [InlineData("quantized")]
+    public void CreateRandom_OfAConfiguration_IsAModelThatRuns(string precision)
     {
-        var error = Assert.Throws<NotSupportedException>(() => OnnxModels.Backend().CreateRandom("{}", new ModelLoadOptions()));
-        Assert.Contains("onnx", error.Message, StringComparison.Ordinal);
+        var backend = new OrtBackend(new OnnxBackendOptions { Precision = precision });
+        var config = WhisperConfig.Load(Fixtures.Path("onnx/small"));
+        using var model = backend.CreateRandom(config.Json, new ModelLoadOptions());
+        Assert.Equal(config.VocabSize, model.Info.VocabularySize);
+
+        var features = new float[config.NumMelBins * config.MaxFrames];
+        features.AsSpan().Fill(0.1f);
+        using var states = model.Encode(features, 1, config.MaxFrames);
+        using var cache = model.CreateCache(states, [0], new DecoderCacheOptions());
+        var logits = new float[config.VocabSize];
+        model.Decode(cache, [1, 2], [], LogitPositions.Last, logits, []);
+        Assert.All(logits, logit => Assert.True(float.IsFinite(logit)));
+        Assert.NotEqual(logits[0], logits[1]);
     }
 
     [Fact]

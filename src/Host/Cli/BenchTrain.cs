@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using AsrPlatform.Abstractions;
@@ -88,7 +87,7 @@ internal static class BenchTrain
             var folder = Directory.CreateTempSubdirectory("asr-bench-");
             try
             {
-                WriteCheckpoint(folder.FullName, config);
+                FreshCheckpoint.WriteWithoutTokenizer(folder.FullName, config, seed: 1);
                 var meter = new Meter(size, frames / 100.0);
                 await DedicatedThread.RunAsync(() => engine.Train(
                     new TrainingRequest
@@ -119,26 +118,6 @@ internal static class BenchTrain
 
     /// <summary>Steps before the clock starts: the first allocate what later ones use again.</summary>
     private const int WarmUp = 2;
-
-    private static void WriteCheckpoint(string folder, WhisperConfig config)
-    {
-        File.WriteAllText(Path.Combine(folder, WhisperConfig.FileName), config.Json);
-        var random = new Random(1);
-        var scale = (float)(config.InitStd * Math.Sqrt(12));
-        SafetensorsWriter.Write(
-            Path.Combine(folder, CheckpointWeights.SingleFile),
-            WhisperTensors.Of(config).Select(tensor => new SafetensorsEntry(tensor.Name, TensorElementType.F32, tensor.Shape, stream =>
-            {
-                var values = new float[tensor.Shape.Aggregate(1L, (product, length) => product * length)];
-                var isNorm = tensor.Name.Contains("layer_norm.weight", StringComparison.Ordinal);
-                for (var i = 0; i < values.Length && !tensor.Name.EndsWith("bias", StringComparison.Ordinal); i++)
-                {
-                    values[i] = isNorm ? 1 : scale * (random.NextSingle() - 0.5f);
-                }
-
-                stream.Write(MemoryMarshal.AsBytes(values.AsSpan()));
-            })));
-    }
 
     /// <summary>Utterances of noise, whose features are extracted whenever they are asked for.</summary>
     private sealed class Noise(WhisperConfig config, int frames, int count) : ITrainingDataset

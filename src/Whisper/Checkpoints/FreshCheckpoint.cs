@@ -239,6 +239,17 @@ public static class FreshCheckpoint
         });
     }
 
+    /// <summary>Writes a configuration with random weights and nothing else: what measuring a model of its dimensions takes.</summary>
+    /// <param name="directory">An existing folder.</param>
+    /// <param name="config">The dimensions.</param>
+    /// <param name="seed">Of the weights.</param>
+    public static void WriteWithoutTokenizer(string directory, WhisperConfig config, int seed)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        AtomicFile.Write(Path.Combine(directory, WhisperConfig.FileName), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(config.Json)));
+        WriteWeights(directory, config, seed);
+    }
+
     private static void WriteWeights(string directory, WhisperConfig config, int seed) => SafetensorsWriter.Write(
         Path.Combine(directory, CheckpointWeights.SingleFile),
         WhisperTensors.Of(config).Select(tensor => SafetensorsEntry.FromSingle(tensor.Name, tensor.Shape, Values(tensor, config, seed))));
