@@ -47,9 +47,9 @@ public sealed class ManyViewersTests(ITestOutputHelper output)
         // While two hundred are connected: ten who read nothing hold no more than others, but for a few buffers.
         Assert.InRange(beside.Memory.Managed, 0, alone.Memory.Managed + (32 * MiB));
 
-        // Two hundred viewers came and went: 160 KB that stayed of each would show; pools give back what they hold later.
+        // Two hundred viewers came and went: 160 KB that stayed of each would show; pools give back what they hold later. The working set is printed
+        // alone: how much of it the collector gives back, and when, is its own affair (the soak looks at it over half an hour).
         Assert.InRange(after.Managed, 0, before.Managed + (32 * MiB));
-        Assert.InRange(after.WorkingSet, 0, before.WorkingSet + (64 * MiB));
     }
 
     /// <summary>Speaks four sessions to their end before all viewers.</summary>
