@@ -61,7 +61,7 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
     /// <summary>The layers that it changes, as <c>asr train --target-modules</c> takes them. Default: every linear one, of encoder and decoder.</summary>
     public string TargetModules { get; set; } = LearningDefaults.TargetModules;
 
-    /// <summary>Default 3e-3, above 0, at most 1.</summary>
+    /// <summary>Default 1.5e-3, above 0, at most 1.</summary>
     public double LearningRate { get; set; } = LearningDefaults.LearningRate;
 
     /// <summary>Steps of a round; 0 (default): as many as <see cref="LearningDefaults.Steps"/> says. 0 … 100,000.</summary>
@@ -70,7 +70,7 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
     /// <summary>Rows of a step, replayed ones included. Default 20, 2 … 1,024.</summary>
     public int BatchSize { get; set; } = LearningDefaults.BatchSize;
 
-    /// <summary>How strongly the adapter is held to the base model on replayed speech. Default 1, 0 … 100.</summary>
+    /// <summary>How strongly the adapter is held to the base model on replayed speech. Default 2, 0 … 100.</summary>
     public double KlWeight { get; set; } = LearningDefaults.KlWeight;
 
     /// <summary>Share of the new weights in the mean with the adapter that the round went on from. Default 1 (no mean), above 0.</summary>

@@ -10,7 +10,7 @@ internal static class LearningDefaults
 
     public const double LoraAlpha = 16;
 
-    public const double LearningRate = 3e-3;
+    public const double LearningRate = 1.5e-3;
 
     /// <summary>Rows of a step, replayed ones included.</summary>
     public const int BatchSize = 20;
@@ -22,7 +22,7 @@ internal static class LearningDefaults
     public const double EarlierShare = 0.5;
 
     /// <summary>How strongly an adapter is held to the base model on replayed speech.</summary>
-    public const double KlWeight = 1;
+    public const double KlWeight = 2;
 
     /// <summary>Share of the new weights in the mean with the adapter that a round went on from; 1: no mean.</summary>
     public const double AverageShare = 1;
