@@ -186,10 +186,21 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
     }
 
     /// <summary>Writes an update of a running session; see <see cref="ISessionJournal.WriteAsync"/>.</summary>
-    public async Task WriteAsync(long number, CaptionUpdate update, Correction? correction)
+    /// <param name="number">The session.</param>
+    /// <param name="previous">Sequence of the lasting update before it; 0: it is the first.</param>
+    /// <param name="update">The update.</param>
+    /// <param name="correction">What made it, when a person did.</param>
+    /// <exception cref="AsrException">It cannot be kept, or the one before it was not.</exception>
+    public async Task WriteAsync(long number, long previous, CaptionUpdate update, Correction? correction)
     {
         await folder.Database.WriteAsync(connection =>
         {
+            // A disk that has no room for one may have it for the next: the session would then go on after the next, and the one be lost.
+            if (previous != (connection.Scalar("SELECT max(sequence) FROM caption WHERE session = $session", ("$session", number)) as long? ?? 0))
+            {
+                throw new AsrException("an earlier caption could not be kept");
+            }
+
             Write(connection, number, update, correction);
             return true;
         });

@@ -11,6 +11,7 @@ internal sealed class SessionRecorder : ISessionJournal, IDisposable
     private readonly SessionArchive _archive;
     private readonly SessionAudioFile _audio;
     private bool _isFailing;
+    private long _lasting; // sequence of the newest update that was handed over
 
     /// <param name="archive">Where captions go.</param>
     /// <param name="record">The session.</param>
@@ -21,6 +22,7 @@ internal sealed class SessionRecorder : ISessionJournal, IDisposable
         _archive = archive;
         _audio = audio;
         Record = record;
+        _lasting = captions.Count == 0 ? 0 : captions[^1].Sequence;
         History = new SessionHistory
         {
             StartedAt = record.StartedAt,
@@ -60,7 +62,8 @@ internal sealed class SessionRecorder : ISessionJournal, IDisposable
 
     public int ReadAudio(long position, Span<float> destination) => _audio.Read(position, destination);
 
-    public Task WriteAsync(CaptionUpdate update, Correction? correction = null) => _archive.WriteAsync(Record.Number, update, correction);
+    public Task WriteAsync(CaptionUpdate update, Correction? correction = null) =>
+        _archive.WriteAsync(Record.Number, Interlocked.Exchange(ref _lasting, update.Sequence), update, correction);
 
     public Task ReserveAsync(long sequence) => _archive.ReserveAsync(Record.Number, sequence);
 

@@ -27,8 +27,8 @@ internal interface ISessionJournal
     /// <exception cref="AsrException">It cannot be read.</exception>
     int ReadAudio(long position, Span<float> destination);
 
-    /// <summary>Keeps a committed or corrected update.</summary>
-    /// <param name="update">The update.</param>
+    /// <summary>Keeps a committed or corrected update, unless one before it could not be kept: then none after it is, so that no gap is.</summary>
+    /// <param name="update">The update; its sequence is above that of every earlier call.</param>
     /// <param name="correction">What made it, when a person did; kept together with it or not at all.</param>
     /// <returns>Ends when it is in the database; fails with <see cref="AsrException"/>.</returns>
     Task WriteAsync(CaptionUpdate update, Correction? correction = null);

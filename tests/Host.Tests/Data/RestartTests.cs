@@ -4,6 +4,7 @@ using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
 using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Tests.Learning.Corrections;
 using AsrPlatform.Host.Tests.Live;
 using Microsoft.Extensions.Time.Testing;
 using static AsrPlatform.Host.Tests.Live.LiveHarness;
@@ -213,6 +214,20 @@ public sealed class RestartTests : IDisposable
                 // It has stopped.
             }
         }
+    }
+
+    /// <summary>As on a disk that has no room for one caption and then for a shorter one: who goes on after the shorter one has lost the other.</summary>
+    [Fact]
+    public async Task Caption_AfterOneThatCouldNotBeKept_IsNotKeptEither()
+    {
+        using var kept = await KeptSession.StartAsync();
+        await kept.CommitAsync(1, "first", 0, 1);
+        await kept.Folder.Database.WriteAsync(connection => connection.Execute($"PRAGMA max_page_count={connection.Scalar("PRAGMA page_count")}"));
+        var full = await Assert.ThrowsAsync<AsrException>(() => kept.CommitAsync(2, new string('x', 100_000), 1, 2));
+        Assert.Equal("nothing more can be kept: the disk of the data folder is full", full.Message);
+        await kept.Folder.Database.WriteAsync(connection => connection.Execute("PRAGMA max_page_count=1000000"));
+        Assert.Equal("an earlier caption could not be kept", (await Assert.ThrowsAsync<AsrException>(() => kept.CommitAsync(3, "third", 2, 3))).Message);
+        Assert.Equal(["first"], kept.Archive.Reopen(kept.Record).History.Captions.Select(caption => caption.Text));
     }
 
     [Fact]
