@@ -36,7 +36,11 @@ synthesize train-a "$work/texts/train-a.txt" --voices all --exclude-voices "$hel
   --padding 0..0.4 --silence-share 0.02 --seed "$seed" --word-times
 synthesize train-b "$work/texts/train-b.txt" --voices flite,festival,'espeak-ng:en-us+*' --exclude-voices "$held,$unused" --rates 0.75..1.35 --pitches 0.75..1.3 "${rooms[@]}" \
   --padding 0..3 --silence-share 0.05 --seed "$((seed + 1))" --word-times
-[ -e "$work/train.jsonl" ] || for part in train-a train-b; do sed "s|\"audio\":\"|\"audio\":\"$part/|" "$work/$part/manifest.jsonl"; done > "$work/train.jsonl"
+# Several sentences in a clip: a model that has only heard one in each stops after the first one of a window.
+head -n $((lines * 6 / 10)) "$work/texts/train.txt" > "$work/texts/train-c.txt"
+synthesize train-c "$work/texts/train-c.txt" --voices all --exclude-voices "$held,$unused" --rates 0.8..1.35 --pitches 0.7..1.4 "${rooms[@]}" \
+  --padding 0..0.5 --join 2..4 --gaps 0.2..1.6 --join-seconds 14.4 --seed "$((seed + 2))" --word-times
+[ -e "$work/train.jsonl" ] || for part in train-a train-b train-c; do sed "s|\"audio\":\"|\"audio\":\"$part/|" "$work/$part/manifest.jsonl"; done > "$work/train.jsonl"
 
 # Held-out sets: texts alone, voices alone, vocabularies alone, and silence.
 seen=(--voices all --exclude-voices "$held,$unused" --seed 901)

@@ -19,6 +19,9 @@ internal static class SynthesizeCommand
     private static readonly Option<string> Rates = new("--rates") { Description = "speeds, a list (0.9,1,1.1) or a range (0.9..1.1); 1 is the voice's own", HelpName = "X", DefaultValueFactory = _ => "1" };
     private static readonly Option<string> Pitches = new("--pitches") { Description = "pitches, as --rates", HelpName = "X", DefaultValueFactory = _ => "1" };
     private static readonly Option<int> CountPerText = new("--count-per-text") { Description = "clips of each text, each with a voice drawn anew", HelpName = "N", DefaultValueFactory = _ => 1 };
+    private static readonly Option<string?> Join = new("--join") { Description = "utterances that one voice says one after the other in a clip, a list (1,2,3) or a range (1..3); default: one", HelpName = "N" };
+    private static readonly Option<string> Gaps = new("--gaps") { Description = "silence between them in seconds, a list or a range", HelpName = "S", DefaultValueFactory = _ => "0.2..1.5" };
+    private static readonly Option<double> JoinSeconds = new("--join-seconds") { Description = "a joined clip ends with the last utterance that fits in so many seconds: what the model hears at once", HelpName = "S", DefaultValueFactory = _ => SynthesisOptions.DefaultJoinSeconds };
     private static readonly Option<string?> SignalToNoise = new("--snr") { Description = "signal-to-noise ratios in dB, a list or a range; default: no noise", HelpName = "DB" };
     private static readonly Option<string> Noises = new("--noise") { Description = "kinds of noise: white, pink, babble", HelpName = "LIST", DefaultValueFactory = _ => "white,pink,babble" };
     private static readonly Option<string?> Reverb = new("--reverb") { Description = "reverberation times (RT60) in seconds, a list or a range; default: none", HelpName = "S" };
@@ -38,7 +41,7 @@ internal static class SynthesizeCommand
         var command = new Command("synthesize", "Makes speech of texts with espeak-ng, flite and festival: clips and a manifest to train or to evaluate on.");
         foreach (var option in new Option[]
         {
-            Texts, Generate, KindsOption, Output, Voices, Exclude, Language, Rates, Pitches, CountPerText, SignalToNoise, Noises, Reverb, Clean, Telephone, Levels, Padding, Silence, Seed, Jobs, WordTimesOption, ListVoices, Quiet,
+            Texts, Generate, KindsOption, Output, Voices, Exclude, Language, Rates, Pitches, CountPerText, Join, Gaps, JoinSeconds, SignalToNoise, Noises, Reverb, Clean, Telephone, Levels, Padding, Silence, Seed, Jobs, WordTimesOption, ListVoices, Quiet,
         })
         {
             command.Options.Add(option);
@@ -133,6 +136,9 @@ internal static class SynthesizeCommand
             CountPerText = parsed.GetValue(CountPerText) is var copies and > 0 ? copies : throw new AsrException("--count-per-text: give 1 or more"),
             Rates = Spread.Parse(parsed.GetValue(Rates)!, "--rates", 0.4, 2.5),
             Pitches = Spread.Parse(parsed.GetValue(Pitches)!, "--pitches", 0.4, 2),
+            Join = parsed.GetValue(Join) is { } join ? Spread.Parse(join, "--join", 1, 100) : null,
+            Gaps = Spread.Parse(parsed.GetValue(Gaps)!, "--gaps", 0, 30),
+            JoinSeconds = parsed.GetValue(JoinSeconds) is var seconds and >= 1 and <= 3600 ? seconds : throw new AsrException("--join-seconds: give 1 to 3600"),
             SignalToNoise = parsed.GetValue(SignalToNoise) is { } ratio ? Spread.Parse(ratio, "--snr", -20, 100) : null,
             Noises = ReadNoises(parsed.GetValue(Noises)!),
             Reverberation = parsed.GetValue(Reverb) is { } reverb ? Spread.Parse(reverb, "--reverb", 0.05, 3) : null,

@@ -183,7 +183,7 @@ internal static class DatasetBuilder
         private Labels? EncodeLabels(ManifestEntry entry, int index)
         {
             var tokenizer = options.Tokenizer;
-            var text = options.Normalizer is { } normalizer && !entry.IsSilence ? TextCleanup.Clean(normalizer.Normalize(entry.Text)) : entry.Text;
+            var text = entry.IsSilence ? entry.Text : Normalize(entry.Text);
             if (text.Length == 0 && !entry.IsSilence)
             {
                 Drop(index, DropReason.EmptyText, "nothing is left of the text when it is normalised");
@@ -206,11 +206,11 @@ internal static class DatasetBuilder
 
             var timed = options.Timestamps == TimestampLabels.Always || (options.Timestamps == TimestampLabels.Mixed && index % 2 == 0);
             var prefix = tokenizer.Prefix(language, options.Task, timed);
-            var ids = text.Length == 0 ? [] : tokenizer.Encode(text);
-            var labels = new Labels(tokenizer, prefix, ids, timed, entry, text, language, LearnsNoSpeech: entry.IsSilence && index / 2 % 4 < NoSpeechOfFour);
+            var parts = Parts(entry, text, timed);
+            var labels = new Labels(tokenizer, prefix, parts, timed, entry, text, language, LearnsNoSpeech: entry.IsSilence && index / 2 % 4 < NoSpeechOfFour);
 
-            // Two timestamps and the end of text at most; the decoder's input begins with the start of transcript, which is no target.
-            var tokens = prefix.Length - 1 + ids.Length + (timed ? 2 : 0) + 1;
+            // Two timestamps a part and the end of text at most; the decoder's input begins with the start of transcript, which is no target.
+            var tokens = prefix.Length - 1 + parts.Sum(part => part.Ids.Length + (timed ? 2 : 0)) + 1;
             if (tokens > options.MaxLabelTokens)
             {
                 Drop(index, DropReason.TooManyTokens, $"{tokens} label tokens, more than {options.MaxLabelTokens}");
@@ -218,6 +218,27 @@ internal static class DatasetBuilder
             }
 
             return labels;
+        }
+
+        private string Normalize(string text) => options.Normalizer is { } normalizer ? TextCleanup.Clean(normalizer.Normalize(text)) : text;
+
+        /// <summary>What stands between two timestamps each; one part where none are learned. Times are null where only the audio tells them.</summary>
+        private LabelPart[] Parts(ManifestEntry entry, string text, bool timed)
+        {
+            if (text.Length == 0)
+            {
+                return [new LabelPart([], null)];
+            }
+
+            var segments = timed ? entry.Segments.Select(segment => segment with { Text = Normalize(segment.Text) }).Where(segment => segment.Text.Length > 0).ToArray() : [];
+            if (segments.Length <= 1)
+            {
+                (double, double)? times = entry.Words is [var first, ..] ? (first.Start, entry.Words[^1].End) : segments is [var only] ? (only.Start, only.End) : null;
+                return [new LabelPart(options.Tokenizer.Encode(text), times)];
+            }
+
+            // Those after the first begin with a space, so that the whole is the text again.
+            return [.. segments.Select((segment, index) => new LabelPart(options.Tokenizer.Encode(index == 0 ? segment.Text : " " + segment.Text), (segment.Start, segment.End)))];
         }
 
         private bool Knows(string language)
@@ -265,7 +286,7 @@ internal static class DatasetBuilder
 
     /// <summary>A row's label, but for the timestamps, which may need the audio's length.</summary>
     private sealed record Labels(
-        WhisperTokenizer Tokenizer, int[] Prefix, int[] Ids, bool Timed, ManifestEntry Entry, string Text, string? Language, bool LearnsNoSpeech)
+        WhisperTokenizer Tokenizer, int[] Prefix, LabelPart[] Parts, bool Timed, ManifestEntry Entry, string Text, string? Language, bool LearnsNoSpeech)
     {
         public int[] Tokens(double seconds)
         {
@@ -278,7 +299,7 @@ internal static class DatasetBuilder
 
             if (!Timed)
             {
-                return [.. Prefix, .. Ids, eot];
+                return [.. Prefix, .. Parts.SelectMany(part => part.Ids), eot];
             }
 
             if (Entry.IsSilence)
@@ -287,14 +308,26 @@ internal static class DatasetBuilder
                 return [.. Prefix, Tokenizer.TimestampBegin, eot];
             }
 
-            var (start, end) = Entry.Words is [var first, .., var last] ? (first.Start, last.End) : Entry.Words is [var only] ? (only.Start, only.End) : (0, seconds);
-            var from = Index(Math.Clamp(start, 0, seconds));
-            return [.. Prefix, from, .. Ids, Math.Max(Index(Math.Clamp(end, 0, seconds)), from + 1), eot];
+            List<int> tokens = [.. Prefix];
+            foreach (var (ids, times) in Parts)
+            {
+                var (start, end) = times ?? (0, seconds);
+                var from = Index(Math.Clamp(start, 0, seconds));
+                tokens.Add(from);
+                tokens.AddRange(ids);
+                tokens.Add(Math.Max(Index(Math.Clamp(end, 0, seconds)), from + 1));
+            }
+
+            tokens.Add(eot);
+            return [.. tokens];
         }
 
         private int Index(double seconds) =>
             Tokenizer.TimestampBegin + Math.Min((int)Math.Round(seconds / WhisperTokenizer.TimePrecisionSeconds), Tokenizer.TimestampCount - 2);
     }
+
+    /// <summary>Tokens of a text, and when it is said; null: over the whole utterance.</summary>
+    private readonly record struct LabelPart(int[] Ids, (double Start, double End)? Times);
 
     /// <summary>The cache failed: no fault of the row.</summary>
     private sealed class CacheException(string message, Exception inner) : AsrException(message, inner);

@@ -136,7 +136,7 @@ internal sealed class Manifest
                 return;
             }
 
-            Add(row, names => Find(root, names) is { } value ? JsonText(value) : null, ReadWords(root));
+            Add(row, names => Find(root, names) is { } value ? JsonText(value) : null, ReadWords(root), ReadSegments(root));
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or FormatException)
         {
@@ -191,6 +191,34 @@ internal sealed class Manifest
         return words;
     }
 
+    private static List<TimedText> ReadSegments(JsonElement row)
+    {
+        var segments = new List<TimedText>();
+        if (row.TryGetProperty("segments", out var list) && list.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var item in list.EnumerateArray())
+            {
+                if (item.ValueKind != JsonValueKind.Object
+                    || !item.TryGetProperty("text", out var text)
+                    || !item.TryGetProperty("start", out var start)
+                    || !item.TryGetProperty("end", out var end))
+                {
+                    throw new FormatException("segments are objects with text, start and end");
+                }
+
+                var segment = new TimedText(TextCleanup.Clean(text.GetString() ?? ""), start.GetDouble(), end.GetDouble());
+                if (segment.Text.Length == 0 || segment.Start < (segments.Count == 0 ? 0 : segments[^1].End) || segment.End < segment.Start)
+                {
+                    throw new FormatException("segments have a text each, and times that follow one another");
+                }
+
+                segments.Add(segment);
+            }
+        }
+
+        return segments;
+    }
+
     private void ReadTable(string text)
     {
         using var records = (Delimiter(text) is '\t' ? DelimitedText.ReadTabs(text) : DelimitedText.ReadCsv(text, Delimiter(text))).GetEnumerator();
@@ -212,7 +240,7 @@ internal sealed class Manifest
                 continue;
             }
 
-            Add(row, names => Column(names) is var column and >= 0 ? fields[column] : null, []);
+            Add(row, names => Column(names) is var column and >= 0 ? fields[column] : null, [], []);
         }
     }
 
@@ -228,7 +256,7 @@ internal sealed class Manifest
         return header.Contains(',') ? ',' : header.Contains(';') ? ';' : header.Contains('\t') ? '\t' : ',';
     }
 
-    private void Add(int row, Func<string[], string?> get, IReadOnlyList<TimedWord> words)
+    private void Add(int row, Func<string[], string?> get, IReadOnlyList<TimedWord> words, List<TimedText> segments)
     {
         var audio = get(Fields.Audio);
         if (string.IsNullOrWhiteSpace(audio))
@@ -265,6 +293,12 @@ internal sealed class Manifest
             return;
         }
 
+        if (segments.Count > 0 && text != string.Join(' ', segments.Select(segment => segment.Text)))
+        {
+            Drop(row, audio, DropReason.Malformed, "the segments' texts, one after the other, are not the text");
+            return;
+        }
+
         if (!TryTime(get(Fields.Start), out var start) || !TryTime(get(Fields.End), out var end) || end <= (start ?? 0))
         {
             Drop(row, audio, DropReason.Malformed, "start and end must be seconds, from 0, the end after the start");
@@ -292,6 +326,7 @@ internal sealed class Manifest
             IsSilence = silence,
             IsReplay = get(Fields.Kind)?.Trim().ToLowerInvariant() is "replay" or "anchor",
             Weight = weight,
+            Segments = segments,
             Words = words,
         });
     }

@@ -45,9 +45,21 @@ internal sealed record ManifestEntry
     /// <summary>How much the row counts in training beside others, above 0, at most <see cref="MaxWeight"/>.</summary>
     public double Weight { get; init; } = 1;
 
+    /// <summary>
+    /// The text in parts with their times from the utterance's start, in order; empty when the manifest has none. Together they are
+    /// <see cref="Text"/>.
+    /// </summary>
+    public IReadOnlyList<TimedText> Segments { get; init; } = [];
+
     /// <summary>Words with times from the utterance's start; empty when the manifest has none.</summary>
     public IReadOnlyList<TimedWord> Words { get; init; } = [];
 }
+
+/// <summary>A part of a text with its time.</summary>
+/// <param name="Text">The part, cleaned by <see cref="TextCleanup"/>.</param>
+/// <param name="Start">Seconds from the utterance's start.</param>
+/// <param name="End">Seconds from the utterance's start.</param>
+internal sealed record TimedText(string Text, double Start, double End);
 
 /// <summary>A word with its time.</summary>
 /// <param name="Word">The word, without spaces around it.</param>

@@ -17,6 +17,18 @@ internal sealed record SynthesisOptions
     /// <summary>Clips of each text.</summary>
     public int CountPerText { get; init; } = 1;
 
+    /// <summary>Utterances of a clip, said by one voice one after the other; null: one.</summary>
+    public Spread? Join { get; init; }
+
+    /// <summary>Silence between them, in seconds.</summary>
+    public Spread? Gaps { get; init; }
+
+    /// <summary>A clip of several utterances ends with the last one that fits in so many seconds; the rest of them is left out.</summary>
+    public double JoinSeconds { get; init; } = DefaultJoinSeconds;
+
+    /// <summary>Whisper's window.</summary>
+    public const double DefaultJoinSeconds = 30;
+
     /// <summary>Speeds; 1 is a voice's own.</summary>
     public required Spread Rates { get; init; }
 
@@ -54,9 +66,14 @@ internal sealed record SynthesisOptions
     public bool WordTimes { get; init; }
 }
 
+/// <summary>An utterance that follows another one in its clip.</summary>
+/// <param name="Gap">Silence before it, in seconds.</param>
+/// <param name="Text">Its text.</param>
+internal readonly record struct JoinedText(double Gap, string Text);
+
 /// <summary>A clip to make.</summary>
 /// <param name="Index">Its number, from 0.</param>
-/// <param name="Text">Its text; empty for silence.</param>
+/// <param name="Text">The text of its first utterance; empty for silence.</param>
 /// <param name="Voice">Its voice; null for silence.</param>
 /// <param name="Rate">Speed.</param>
 /// <param name="Pitch">Pitch.</param>
@@ -76,10 +93,21 @@ internal sealed record PlannedClip(
     /// <summary>To be raised when the same plan makes other samples.</summary>
     private const int Version = 2;
 
+    /// <summary>Further utterances of the same voice.</summary>
+    public IReadOnlyList<JoinedText> Joined { get; init; } = [];
+
+    /// <summary>Those of them that do not begin and end within so many seconds are left out.</summary>
+    public double JoinSeconds { get; init; }
+
     /// <summary>Its file: the number, and a hash of everything that makes it, so that another plan's clip is not taken for it.</summary>
-    public string FileName { get; } = string.Create(
+    public string FileName => _fileName ??= string.Create(
         CultureInfo.InvariantCulture,
-        $"{Index:000000}-{Hash($"{Version}|{Text}|{Voice?.FullName}|{Voice?.Id}|{Rate:R}|{Pitch:R}|{SignalToNoise:R}|{Noise}|{Reverberation:R}|{Telephone}|{Level:R}|{Before:R}|{After:R}|{Seed}|{WordTimes}"):x8}.wav");
+        $"{Index:000000}-{Hash($"{Version}|{Text}|{Voice?.FullName}|{Voice?.Id}|{Rate:R}|{Pitch:R}|{SignalToNoise:R}|{Noise}|{Reverberation:R}|{Telephone}|{Level:R}|{Before:R}|{After:R}|{Seed}|{WordTimes}{JoinedKey()}"):x8}.wav");
+
+    private string? _fileName;
+
+    private string JoinedKey() =>
+        Joined.Count == 0 ? "" : string.Concat(Joined.Select(one => FormattableString.Invariant($"|{one.Gap:R}|{one.Text}"))) + FormattableString.Invariant($"|{JoinSeconds:R}");
 
     /// <summary>32 bits of SHA-256.</summary>
     internal static uint Hash(FormattableString text) =>
@@ -101,8 +129,13 @@ internal static class SynthesisPlan
         var groups = options.Voices.GroupBy(voice => voice.Synthesizer, StringComparer.Ordinal).Select(group => (Voices: group.ToArray(), Weight: 1 + Math.Log2(group.Count()))).ToArray();
         var total = groups.Sum(group => group.Weight);
         var clips = new List<PlannedClip>();
-        foreach (var text in options.Texts)
+        var next = 0;
+        while (next < options.Texts.Count)
         {
+            var text = options.Texts[next++];
+            var further = options.Join is { } join ? Math.Min((int)Math.Round(join.Draw(random)) - 1, options.Texts.Count - next) : 0;
+            var joined = options.Texts.Skip(next).Take(further).ToArray();
+            next += further;
             for (var copy = 0; copy < options.CountPerText; copy++)
             {
                 var clean = random.NextDouble() < options.CleanShare;
@@ -120,7 +153,11 @@ internal static class SynthesisPlan
                     options.Padding.Draw(random),
                     options.Padding.Draw(random),
                     random.Next(),
-                    options.WordTimes));
+                    options.WordTimes)
+                {
+                    Joined = [.. joined.Select(one => new JoinedText(options.Gaps?.Draw(random) ?? 0, one))],
+                    JoinSeconds = options.JoinSeconds,
+                });
             }
         }
 

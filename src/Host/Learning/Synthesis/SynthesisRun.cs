@@ -168,7 +168,7 @@ internal sealed class SynthesisRun
         {
             try
             {
-                var samples = Speak(clip with { WordTimes = false }, temporary, cancellationToken).Samples;
+                var samples = Speak(clip with { WordTimes = false }, clip.Text, temporary, cancellationToken).Samples;
                 if (SpeechEffects.Level(samples) is > 0 and var level)
                 {
                     voices.Add([.. samples.Select(sample => sample / level)]);
@@ -188,10 +188,43 @@ internal sealed class SynthesisRun
         return voices;
     }
 
-    private SpokenUtterance Speak(PlannedClip clip, string temporary, CancellationToken cancellationToken)
+    private SpokenUtterance Speak(PlannedClip clip, string text, string temporary, CancellationToken cancellationToken)
     {
-        var spoken = _synthesizers[clip.Voice!.Synthesizer].Speak(new SpeechRequest(clip.Text, clip.Voice, clip.Rate, clip.Pitch, clip.WordTimes), temporary, cancellationToken);
-        return SpeechEffects.Level(spoken.Samples) > 0 ? spoken : throw new AsrException($"{clip.Voice.FullName} says nothing for '{clip.Text}'");
+        var spoken = _synthesizers[clip.Voice!.Synthesizer].Speak(new SpeechRequest(text, clip.Voice, clip.Rate, clip.Pitch, clip.WordTimes), temporary, cancellationToken);
+        return SpeechEffects.Level(spoken.Samples) > 0 ? spoken : throw new AsrException($"{clip.Voice.FullName} says nothing for '{text}'");
+    }
+
+    /// <summary>The utterances of a clip that fit, one after the other, in its length without what is after them.</summary>
+    private (float[] Samples, List<TimedText> Utterances, List<TimedWord> Words) SpeakAll(PlannedClip clip, string temporary, CancellationToken cancellationToken)
+    {
+        var parts = new List<(int At, float[] Samples)>();
+        var utterances = new List<TimedText>();
+        var words = new List<TimedWord>();
+        var end = 0;
+        foreach (var (gap, text) in clip.Joined.Prepend(new JoinedText(clip.Before, clip.Text)))
+        {
+            var spoken = Speak(clip, text, temporary, cancellationToken);
+            var at = end + (int)(gap * AudioFile.TargetRateHz);
+            if (parts.Count > 0 && at + spoken.Samples.Length > clip.JoinSeconds * AudioFile.TargetRateHz)
+            {
+                break;
+            }
+
+            var start = at / (double)AudioFile.TargetRateHz;
+            var own = spoken.Words.Select(word => WordTimes.Round(word with { Start = word.Start + start, End = word.End + start })).ToArray();
+            end = at + spoken.Samples.Length;
+            parts.Add((at, spoken.Samples));
+            words.AddRange(own);
+            utterances.Add(own is [var first, ..]
+                ? new TimedText(text, first.Start, own[^1].End)
+                : new TimedText(text, Math.Round(start, 2), Math.Round(end / (double)AudioFile.TargetRateHz, 2)));
+        }
+
+        var samples = new float[end];
+        parts.ForEach(part => part.Samples.CopyTo(samples.AsSpan(part.At)));
+
+        // A word without a time is none at all: which one it is could not be told.
+        return (samples, utterances, words.Count == utterances.Sum(utterance => utterance.Text.Count(' ') + 1) || utterances.Count == 1 ? words : []);
     }
 
     /// <summary>Makes a clip's file and gives its line.</summary>
@@ -199,6 +232,7 @@ internal sealed class SynthesisRun
     {
         var random = new Random(clip.Seed);
         float[] samples;
+        IReadOnlyList<TimedText> utterances = [];
         IReadOnlyList<TimedWord> words = [];
         if (clip.Voice is null)
         {
@@ -211,11 +245,8 @@ internal sealed class SynthesisRun
         }
         else
         {
-            var spoken = Speak(clip, temporary, cancellationToken);
-            var before = (int)(clip.Before * AudioFile.TargetRateHz);
-            samples = new float[before + spoken.Samples.Length + (int)(clip.After * AudioFile.TargetRateHz)];
-            spoken.Samples.CopyTo(samples.AsSpan(before));
-            words = [.. spoken.Words.Select(word => WordTimes.Round(word with { Start = word.Start + clip.Before, End = word.End + clip.Before }))];
+            (var speech, utterances, words) = SpeakAll(clip, temporary, cancellationToken);
+            samples = [.. speech, .. new float[(int)(clip.After * AudioFile.TargetRateHz)]];
             if (clip.Reverberation is { } seconds)
             {
                 samples = SpeechEffects.Reverberate(samples, seconds, random);
@@ -245,17 +276,17 @@ internal sealed class SynthesisRun
         }
 
         File.Move(unnamed, Path.Combine(_folder, clip.FileName), overwrite: true);
-        return Line(clip, samples.Length / (double)AudioFile.TargetRateHz, words);
+        return Line(clip, samples.Length / (double)AudioFile.TargetRateHz, utterances, words);
     }
 
-    private static string Line(PlannedClip clip, double seconds, IReadOnlyList<TimedWord> words)
+    private static string Line(PlannedClip clip, double seconds, IReadOnlyList<TimedText> utterances, IReadOnlyList<TimedWord> words)
     {
         using var buffer = new MemoryStream();
         using (var writer = new Utf8JsonWriter(buffer, WriterOptions))
         {
             writer.WriteStartObject();
             writer.WriteString("audio", clip.FileName);
-            writer.WriteString("text", clip.Text);
+            writer.WriteString("text", string.Join(' ', utterances.Select(utterance => utterance.Text)));
             if (clip.Voice is { } voice)
             {
                 writer.WriteString("language", voice.Language);
@@ -282,6 +313,21 @@ internal sealed class SynthesisRun
             if (clip.Reverberation is { } time)
             {
                 writer.WriteNumber("rt60", time);
+            }
+
+            if (utterances.Count > 1)
+            {
+                writer.WriteStartArray("segments");
+                foreach (var utterance in utterances)
+                {
+                    writer.WriteStartObject();
+                    writer.WriteString("text", utterance.Text);
+                    writer.WriteNumber("start", utterance.Start);
+                    writer.WriteNumber("end", utterance.End);
+                    writer.WriteEndObject();
+                }
+
+                writer.WriteEndArray();
             }
 
             if (words.Count > 0)

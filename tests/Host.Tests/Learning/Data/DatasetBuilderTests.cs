@@ -168,6 +168,25 @@ public sealed class DatasetBuilderTests : IDisposable
     }
 
     [Fact]
+    public void Build_Segments_HaveTimestampsEachAndAreTheTextWithoutThem()
+    {
+        _folder.Tone("a.wav", 2);
+        var manifest = _folder.Write("m.jsonl", string.Concat(Enumerable.Repeat(
+            """{"audio": "a.wav", "text": "one two three", "segments": [{"text": "one two", "start": 0.2, "end": 0.8}, {"text": "three", "start": 1.1, "end": 1.6}]}""" + "\n", 2)));
+        const int Zero = 50364;
+        var options = Options() with { Language = "en", Timestamps = TimestampLabels.Mixed };
+        var data = Build(manifest, options);
+        int[] first = options.Tokenizer.Encode("one two");
+        int[] second = options.Tokenizer.Encode(" three");
+        Assert.Equal([50258, 50259, 50359, Zero + 10, .. first, Zero + 40, Zero + 55, .. second, Zero + 80, 50257], data.Load(0).Labels);
+        Assert.Equal([50258, 50259, 50359, 50363, .. options.Tokenizer.Encode("one two three"), 50257], data.Load(1).Labels);
+
+        var upper = Build(manifest, options with { Normalizer = new BasicTextNormalizer(), MaxLabelTokens = data.Load(0).Labels.Length - 1 });
+        Assert.Equal(data.Load(0).Labels, upper.Load(0).Labels);
+        Assert.Equal(DropReason.TooManyTokens, Build(manifest, options with { MaxLabelTokens = data.Load(0).Labels.Length - 2 }).Report.Dropped[0].Reason);
+    }
+
+    [Fact]
     public void Build_Silence_LearnsNoSpeechAndEmptyTranscripts()
     {
         _folder.Tone("a.wav");

@@ -32,6 +32,15 @@ public sealed class ManifestTests : IDisposable
     }
 
     [Fact]
+    public void Read_Segments_AreTheTextInParts()
+    {
+        var manifest = Manifest.Read(_folder.Write(
+            "train.jsonl",
+            """{"audio": "a.wav", "text": "one two three", "segments": [{"text": " one two ", "start": 0.1, "end": 0.2}, {"text": "three", "start": 0.2, "end": 0.4}]}"""));
+        Assert.Equal([new TimedText("one two", 0.1, 0.2), new TimedText("three", 0.2, 0.4)], manifest.Entries[0].Segments);
+    }
+
+    [Fact]
     public void Read_KindAndWeight_SayWhatARowIsForAndHowMuchItCounts()
     {
         var manifest = Manifest.Read(_folder.Write(
@@ -133,6 +142,9 @@ public sealed class ManifestTests : IDisposable
     [InlineData("""{"audio": "a.wav", "text": "x", "start": 2, "end": 1}""", DropReason.Malformed)]
     [InlineData("""{"audio": "a.wav", "text": "x", "silence": true}""", DropReason.Malformed)]
     [InlineData("""{"audio": "a.wav", "text": "x", "words": [{"word": "x"}]}""", DropReason.Malformed)]
+    [InlineData("""{"audio": "a.wav", "text": "x", "segments": [{"text": "x", "start": 0}]}""", DropReason.Malformed)]
+    [InlineData("""{"audio": "a.wav", "text": "x", "segments": [{"text": "y", "start": 0, "end": 1}]}""", DropReason.Malformed)]
+    [InlineData("""{"audio": "a.wav", "text": "x y", "segments": [{"text": "x", "start": 1, "end": 2}, {"text": "y", "start": 0, "end": 1}]}""", DropReason.Malformed)]
     [InlineData("""{"audio": "a.wav", "text": "\ud83d"}""", DropReason.Malformed)]
     [InlineData("""["a.wav", "x"]""", DropReason.Malformed)]
     [InlineData("""{"audio": "a.wav", "te""", DropReason.Malformed)]

@@ -48,6 +48,31 @@ public sealed class SynthesisRunTests : IDisposable
     }
 
     [Fact]
+    public void Run_Joined_SaysSeveralUtterancesInOneClipAndWhen()
+    {
+        var options = Options() with
+        {
+            CountPerText = 1,
+            Join = Spread.Parse("3", "", 1, 5),
+            Gaps = Spread.Parse("0.5", "", 0, 1),
+            Padding = Spread.Parse("0.2", "", 0, 1),
+        };
+        var clip = Assert.Single(Manifest.Read(Run(SynthesisPlan.Make(options), "out", 1).ManifestPath).Entries);
+        Assert.Equal("red green blue one two three", clip.Text);
+        Assert.Equal(["red green", "blue", "one two three"], clip.Segments.Select(segment => segment.Text));
+        Assert.Equal([0.2, 1.1, 1.8], clip.Segments.Select(segment => segment.Start).ToArray(), new Close());
+        Assert.Equal([0.6, 1.3, 2.4], clip.Segments.Select(segment => segment.End).ToArray(), new Close());
+        Assert.Equal(["red", "green", "blue", "one", "two", "three"], clip.Words.Select(word => word.Word));
+        Assert.Equal(1.1, clip.Words[2].Start, 0.011);
+
+        // What does not fit is left out, and so is what would come after it.
+        var shorter = Assert.Single(Manifest.Read(Run(SynthesisPlan.Make(options with { JoinSeconds = 2 }), "short", 1).ManifestPath).Entries);
+        Assert.Equal("red green blue", shorter.Text);
+        using var file = AudioFile.Open(shorter.AudioPath);
+        Assert.Equal(1.5, file.LengthSamples!.Value / 16000.0, 0.25);
+    }
+
+    [Fact]
     public void Run_Stopped_GoesOnWithoutMakingClipsAgain()
     {
         var plan = SynthesisPlan.Make(Options());
@@ -182,6 +207,13 @@ public sealed class SynthesisRunTests : IDisposable
 
     private SynthesisResult Run(IReadOnlyList<PlannedClip> plan, string folder, int jobs) =>
         new SynthesisRun([new FakeSynthesizer()], _folder.File(folder), jobs).Run(plan, null, CancellationToken.None);
+
+    private sealed class Close : IEqualityComparer<double>
+    {
+        public bool Equals(double x, double y) => Math.Abs(x - y) < 0.011;
+
+        public int GetHashCode(double value) => 0;
+    }
 
     /// <summary>Says each word as a tone of 0.2 s.</summary>
     private sealed class FakeSynthesizer : ISpeechSynthesizer
