@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Whisper.Models;
 
 namespace AsrPlatform.WhisperTorch.Model;
 
@@ -103,19 +104,7 @@ internal sealed class DecoderCache : IDecoderCache
     public void Reorder(ReadOnlySpan<int> rows)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
-        if (rows.IsEmpty || rows.Length > _maxRows)
-        {
-            throw new ArgumentException($"{rows.Length} rows; this cache can hold 1 to {_maxRows}.", nameof(rows));
-        }
-
-        foreach (var row in rows)
-        {
-            if ((uint)row >= (uint)Rows)
-            {
-                throw new ArgumentException($"Row {row} is not one of the {Rows} rows.", nameof(rows));
-            }
-        }
-
+        Seq2SeqArguments.CheckReorder(rows, Rows, _maxRows);
         var sources = new int[_maxRows];
         var lengths = (int[])_lengths.Clone();
         var moves = new List<(int To, int From)>();

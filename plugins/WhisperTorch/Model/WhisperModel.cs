@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.Whisper.Models;
 using AsrPlatform.WhisperTorch.Weights;
 
 namespace AsrPlatform.WhisperTorch.Model;
@@ -112,21 +113,7 @@ internal sealed class WhisperModel : IAdaptableModel<Tensor>
     public IEncoderStates Encode(ReadOnlySpan<float> features, int batch, int frames, ReadOnlySpan<int> adapters)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (batch < 1)
-        {
-            throw new ArgumentException($"A batch of {batch} rows; it must have at least 1.", nameof(batch));
-        }
-
-        if (frames < 2 || frames % 2 != 0 || frames > 2 * Info.MaxSourcePositions)
-        {
-            throw new ArgumentException($"{frames} frames; there must be an even number from 2 to {2 * Info.MaxSourcePositions}.", nameof(frames));
-        }
-
-        if (features.Length != (long)batch * Info.FeatureSize * frames)
-        {
-            throw new ArgumentException($"{features.Length} features are not [{batch}, {Info.FeatureSize}, {frames}].", nameof(features));
-        }
-
+        Seq2SeqArguments.CheckEncode(Info, features, batch, frames);
         var rows = AdaptersOf(adapters, batch);
         UseThreads();
         using var scope = NewDisposeScope();
@@ -142,47 +129,13 @@ internal sealed class WhisperModel : IAdaptableModel<Tensor>
     public IDecoderCache CreateCache(IEncoderStates states, ReadOnlySpan<int> sourceRows, DecoderCacheOptions options)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        ArgumentNullException.ThrowIfNull(options);
         if (states is not EncoderStates own || own.Model != this)
         {
             throw new ArgumentException("These encoder states come from another model.", nameof(states));
         }
 
         ObjectDisposedException.ThrowIf(own.IsDisposed, own);
-        if (sourceRows.IsEmpty)
-        {
-            throw new ArgumentException("A cache needs at least one row.", nameof(sourceRows));
-        }
-
-        foreach (var row in sourceRows)
-        {
-            if ((uint)row >= (uint)own.Batch)
-            {
-                throw new ArgumentException($"Source row {row} is not one of the {own.Batch} encoder rows.", nameof(sourceRows));
-            }
-        }
-
-        var capacity = options.Capacity == 0 ? Info.MaxTargetPositions : options.Capacity;
-        if (capacity < 1 || capacity > Info.MaxTargetPositions)
-        {
-            throw new ArgumentException($"A capacity of {options.Capacity}; it must be from 1 to {Info.MaxTargetPositions}.", nameof(options));
-        }
-
-        var maxRows = options.MaxRows == 0 ? sourceRows.Length : options.MaxRows;
-        if (maxRows < sourceRows.Length)
-        {
-            throw new ArgumentException($"At most {options.MaxRows} rows, but {sourceRows.Length} to begin with.", nameof(options));
-        }
-
-        foreach (var head in options.AlignmentHeads)
-        {
-            if ((uint)head.Layer >= (uint)Info.DecoderLayers || (uint)head.Head >= (uint)Info.DecoderHeads)
-            {
-                throw new ArgumentException(
-                    $"Alignment head {head.Head} of layer {head.Layer}: the model has {Info.DecoderLayers} layers of {Info.DecoderHeads} heads.", nameof(options));
-            }
-        }
-
+        var (capacity, maxRows) = Seq2SeqArguments.CheckCache(Info, own, sourceRows, options);
         UseThreads();
         using var inference = inference_mode();
         return new DecoderCache(this, own, sourceRows, capacity, maxRows, options.AlignmentHeads);
@@ -203,8 +156,11 @@ internal sealed class WhisperModel : IAdaptableModel<Tensor>
             throw new ArgumentException("This cache belongs to another model.", nameof(cache));
         }
 
-        var width = CheckTokens(own, tokens, counts);
-        CheckOutputs(own, width, positions, logits, alignment);
+        ObjectDisposedException.ThrowIf(own.IsDisposed, own);
+        ObjectDisposedException.ThrowIf(own.States.IsDisposed, own.States);
+        var width = Seq2SeqArguments.CheckTokens(Info, own, tokens, counts);
+        var attention = (long)own.AlignmentHeads.Length * own.States.Positions;
+        Seq2SeqArguments.CheckOutputs(Info, own.Rows, width, attention, positions, logits, alignment);
 
         UseThreads();
         using var scope = NewDisposeScope();
@@ -261,68 +217,6 @@ internal sealed class WhisperModel : IAdaptableModel<Tensor>
         }
 
         return adapters.ToArray();
-    }
-
-    private static int CheckTokens(DecoderCache cache, ReadOnlySpan<int> tokens, ReadOnlySpan<int> counts)
-    {
-        ObjectDisposedException.ThrowIf(cache.IsDisposed, cache);
-        ObjectDisposedException.ThrowIf(cache.States.IsDisposed, cache.States);
-        if (tokens.IsEmpty || tokens.Length % cache.Rows != 0)
-        {
-            throw new ArgumentException($"{tokens.Length} tokens do not divide among {cache.Rows} rows.", nameof(tokens));
-        }
-
-        if (!counts.IsEmpty && counts.Length != cache.Rows)
-        {
-            throw new ArgumentException($"{counts.Length} counts for {cache.Rows} rows.", nameof(counts));
-        }
-
-        var width = tokens.Length / cache.Rows;
-        var vocabulary = cache.States.Model.Info.VocabularySize;
-        for (var row = 0; row < cache.Rows; row++)
-        {
-            var count = counts.IsEmpty ? width : counts[row];
-            if (count < 1 || count > width)
-            {
-                throw new ArgumentException($"Row {row} counts {count} of {width} tokens.", nameof(counts));
-            }
-
-            if (count > cache.Capacity - cache.Length(row))
-            {
-                throw new ArgumentException($"Row {row} holds {cache.Length(row)} of at most {cache.Capacity} tokens; {count} more do not fit.", nameof(tokens));
-            }
-
-            foreach (var token in tokens.Slice(row * width, count))
-            {
-                if ((uint)token >= (uint)vocabulary)
-                {
-                    throw new ArgumentException($"Token {token} is outside the vocabulary of {vocabulary}.", nameof(tokens));
-                }
-            }
-        }
-
-        return width;
-    }
-
-    private void CheckOutputs(DecoderCache cache, int width, LogitPositions positions, Span<float> logits, Span<float> alignment)
-    {
-        var needed = positions switch
-        {
-            LogitPositions.None => 0L,
-            LogitPositions.Last => (long)cache.Rows * Info.VocabularySize,
-            LogitPositions.All => (long)cache.Rows * width * Info.VocabularySize,
-            _ => throw new ArgumentException($"Unknown positions {positions}.", nameof(positions)),
-        };
-        if (logits.Length < needed)
-        {
-            throw new ArgumentException($"{logits.Length} values cannot hold {needed} logits.", nameof(logits));
-        }
-
-        needed = (long)cache.Rows * cache.AlignmentHeads.Length * width * cache.States.Positions;
-        if (!alignment.IsEmpty && alignment.Length < needed)
-        {
-            throw new ArgumentException($"{alignment.Length} values cannot hold {needed} attention weights.", nameof(alignment));
-        }
     }
 
     private Tensor Embed(DecoderCache cache, DecoderStep step, ReadOnlySpan<int> tokens, int width)
