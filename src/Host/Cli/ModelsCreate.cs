@@ -5,7 +5,7 @@ using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Host.Cli;
 
-/// <summary><c>asr models create</c>: an untrained checkpoint with a tokenizer of its own.</summary>
+/// <summary><c>asr models create</c>: an untrained checkpoint with a tokenizer of its own, or a deeper one out of a trained one.</summary>
 internal static class ModelsCreate
 {
     public static Command Create()
@@ -16,8 +16,12 @@ internal static class ModelsCreate
         {
             Description = "UTF-8 files, an utterance a line, from which the tokenizer is learnt",
             HelpName = "FILE",
-            Required = true,
             AllowMultipleArgumentsPerToken = true,
+        };
+        var growFrom = new Option<string?>("--grow-from")
+        {
+            Description = "instead of texts: a trained checkpoint's folder; the new one has more layers and computes the same until it is trained",
+            HelpName = "MODEL_DIR",
         };
         var languages = new Option<string[]>("--languages")
         {
@@ -28,8 +32,8 @@ internal static class ModelsCreate
         };
         var vocabulary = Number("--vocabulary", "learnt tokens, the 256 bytes included", defaults.Vocabulary);
         var width = Number("--width", "width of the states", defaults.Width);
-        var encoderLayers = Number("--encoder-layers", "layers of the encoder", defaults.EncoderLayers);
-        var decoderLayers = Number("--decoder-layers", "layers of the decoder", defaults.DecoderLayers);
+        var encoderLayers = Number("--encoder-layers", "layers of the encoder; with --grow-from no fewer than there are, and by default as many", defaults.EncoderLayers);
+        var decoderLayers = Number("--decoder-layers", "layers of the decoder; as with --encoder-layers", defaults.DecoderLayers);
         var heads = Number("--heads", "attention heads of a layer", defaults.Heads);
         var feedForward = new Option<int?>("--ffn") { Description = "inner width of the feed-forward layers; default: four times --width", HelpName = "N" };
         var context = Number("--context-seconds", "what the encoder hears at once, 1 to 30", defaults.ContextSeconds);
@@ -38,15 +42,51 @@ internal static class ModelsCreate
         var dropout = new Option<double>("--dropout") { Description = "dropout in training", HelpName = "X", DefaultValueFactory = _ => defaults.Dropout };
         var deviation = new Option<double>("--init-std") { Description = "standard deviation of the random weights", HelpName = "X", DefaultValueFactory = _ => defaults.InitStd };
         var seed = Number("--seed", "seed of the weights", defaults.Seed);
-        var command = new Command("create", "Makes a small untrained Whisper checkpoint: a byte-level BPE learnt from texts, configurations, random weights. 'train' teaches it.");
-        foreach (var option in (Option[])[output, texts, languages, vocabulary, width, encoderLayers, decoderLayers, heads, feedForward, context, melBins, maxTokens, dropout, deviation, seed])
+        var command = new Command("create", "Makes a small untrained Whisper checkpoint: a byte-level BPE learnt from texts, configurations, random weights. 'train' teaches it. With --grow-from, a deeper checkpoint out of a trained one.");
+        Option[] others = [texts, languages, vocabulary, width, heads, feedForward, context, melBins, maxTokens, dropout, deviation, seed];
+        foreach (var option in (Option[])[output, growFrom, encoderLayers, decoderLayers, .. others])
         {
             command.Options.Add(option);
         }
 
-        command.SetAction(parsed =>
+        command.Validators.Add(result =>
+        {
+            bool IsGiven(Option option) => result.GetResult(option) is { Implicit: false };
+            if (!IsGiven(growFrom))
+            {
+                if (!IsGiven(texts))
+                {
+                    result.AddError("Give --texts for an untrained checkpoint, or --grow-from for a deeper one out of a trained one.");
+                }
+            }
+            else if (others.Where(IsGiven).Select(option => option.Name).ToArray() is { Length: > 0 } given)
+            {
+                result.AddError($"--grow-from makes a checkpoint that has everything but the number of layers from the trained one: leave out {string.Join(", ", given)}.");
+            }
+        });
+        command.SetAction((parsed, cancellationToken) => Task.Run(() => Run(parsed, cancellationToken), CancellationToken.None));
+        return command;
+
+        int Run(ParseResult parsed, CancellationToken cancellationToken)
         {
             var folder = parsed.GetValue(output)!;
+            if (parsed.GetValue(growFrom) is { } trained)
+            {
+                GrownCheckpoint.Write(trained, folder, Given(parsed, encoderLayers), Given(parsed, decoderLayers), cancellationToken);
+            }
+            else
+            {
+                WriteFresh(parsed, folder);
+            }
+
+            using var checkpoint = WhisperCheckpoint.Open(folder);
+            Console.WriteLine(FormattableString.Invariant(
+                $"{folder}: {checkpoint.ParameterCount / 1e6:0.00} M parameters, {WhisperTokenizer.Load(folder).VocabularySize} tokens"));
+            return 0;
+        }
+
+        void WriteFresh(ParseResult parsed, string folder)
+        {
             var lines = parsed.GetValue(texts)!.SelectMany(ReadLines);
             FreshCheckpoint.Write(folder, lines, new FreshCheckpointOptions
             {
@@ -64,13 +104,11 @@ internal static class ModelsCreate
                 InitStd = parsed.GetValue(deviation),
                 Seed = parsed.GetValue(seed),
             });
-            using var checkpoint = WhisperCheckpoint.Open(folder);
-            Console.WriteLine(FormattableString.Invariant(
-                $"{folder}: {checkpoint.ParameterCount / 1e6:0.00} M parameters, {WhisperTokenizer.Load(folder).VocabularySize} tokens"));
-            return 0;
-        });
-        return command;
+        }
     }
+
+    private static int? Given(ParseResult parsed, Option<int> option) =>
+        parsed.GetResult(option) is { Implicit: false } ? parsed.GetValue(option) : null;
 
     private static Option<int> Number(string name, string description, int fallback) =>
         new(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => fallback };

@@ -18,8 +18,8 @@ public sealed record CheckpointExportOptions
     /// <summary>An adapter to merge into the weights; null for none. It stays the caller's.</summary>
     public ICheckpointMerger? Merger { get; init; }
 
-    /// <summary>Largest size of one weights file before there are several, in bytes; 5 GB (default) as Hugging Face's libraries did for long.</summary>
-    public long MaxShardBytes { get; init; } = 5_000_000_000;
+    /// <summary>Largest size of one weights file before there are several, in bytes; 5 GB by default.</summary>
+    public long MaxShardBytes { get; init; } = CheckpointWeights.MaxShardBytes;
 }
 
 /// <summary>Writes a checkpoint folder in Hugging Face's layout from another one.</summary>
@@ -48,7 +48,7 @@ public static class CheckpointExport
         using var checkpoint = WhisperCheckpoint.Open(source);
         AtomicFolder.Write(target, aside =>
         {
-            WriteWeights(checkpoint, aside, options, cancellationToken);
+            CheckpointWeights.Write(aside, Entries(checkpoint, options, cancellationToken), options.MaxShardBytes);
             CopyCompanions(source, aside);
             WriteConfig(source, aside, options.ElementType);
         });
@@ -95,49 +95,14 @@ public static class CheckpointExport
         orderby name
         select (name, tensor);
 
-    private static void WriteWeights(WhisperCheckpoint checkpoint, string directory, CheckpointExportOptions options, CancellationToken cancellationToken)
-    {
-        var shards = new List<List<SafetensorsEntry>> { new() };
-        var (shardBytes, totalBytes) = (0L, 0L);
-        foreach (var (name, tensor) in Tensors(checkpoint))
+    private static IEnumerable<SafetensorsEntry> Entries(WhisperCheckpoint checkpoint, CheckpointExportOptions options, CancellationToken cancellationToken) =>
+        from pair in Tensors(checkpoint)
+        let type = options.ElementType ?? pair.Tensor.ElementType
+        select new SafetensorsEntry(pair.Name, type, pair.Tensor.Shape.ToArray(), stream =>
         {
-            var type = options.ElementType ?? tensor.ElementType;
-            var bytes = tensor.ElementCount * type.SizeBytes();
-            if (shardBytes > 0 && shardBytes + bytes > options.MaxShardBytes)
-            {
-                shards.Add([]);
-                shardBytes = 0;
-            }
-
-            shardBytes += bytes;
-            totalBytes += bytes;
-            shards[^1].Add(new SafetensorsEntry(name, type, tensor.Shape.ToArray(), stream =>
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                Write(stream, name, tensor, type, options.Merger);
-            }));
-        }
-
-        if (shards.Count == 1)
-        {
-            SafetensorsWriter.Write(Path.Combine(directory, CheckpointWeights.SingleFile), shards[0]);
-            return;
-        }
-
-        var map = new SortedDictionary<string, JsonNode?>(StringComparer.Ordinal);
-        for (var i = 0; i < shards.Count; i++)
-        {
-            var file = $"model-{i + 1:00000}-of-{shards.Count:00000}.safetensors";
-            SafetensorsWriter.Write(Path.Combine(directory, file), shards[i]);
-            foreach (var entry in shards[i])
-            {
-                map[entry.Name] = file;
-            }
-        }
-
-        var index = new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = totalBytes }, ["weight_map"] = new JsonObject(map) };
-        WriteJson(Path.Combine(directory, CheckpointWeights.IndexFile), index);
-    }
+            cancellationToken.ThrowIfCancellationRequested();
+            Write(stream, pair.Name, pair.Tensor, type, options.Merger);
+        });
 
     private static void Write(Stream stream, string name, SafetensorsTensor tensor, TensorElementType type, ICheckpointMerger? merger)
     {
@@ -223,12 +188,11 @@ public static class CheckpointExport
             }
         }
 
-        WriteJson(Path.Combine(directory, Name), config);
+        WriteText(Path.Combine(directory, Name), Text(config));
     }
 
-    private static void WriteJson(string path, JsonObject value)
-    {
-        var text = value.ToJsonString(new JsonSerializerOptions { WriteIndented = true, NewLine = "\n" }) + "\n";
-        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
-    }
+    /// <summary>A configuration as the files have it.</summary>
+    internal static string Text(JsonObject value) => value.ToJsonString(new JsonSerializerOptions { WriteIndented = true, NewLine = "\n" }) + "\n";
+
+    internal static void WriteText(string path, string text) => AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions;
 
 namespace AsrPlatform.Whisper.Checkpoints;
@@ -12,6 +13,9 @@ public sealed class CheckpointWeights : IDisposable
 
     /// <summary>The file that says which shard holds a tensor.</summary>
     public const string IndexFile = "model.safetensors.index.json";
+
+    /// <summary>Largest file that weights are written in before there are several: 5 GB, as with Hugging Face's libraries for long.</summary>
+    internal const long MaxShardBytes = 5_000_000_000;
 
     private readonly List<SafetensorsFile> _files = [];
     private readonly Dictionary<string, SafetensorsTensor> _tensors = new(StringComparer.Ordinal);
@@ -52,6 +56,50 @@ public sealed class CheckpointWeights : IDisposable
             weights.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Writes a checkpoint's weights into a folder: one file, or shards with their index where it would be larger than one may be.</summary>
+    /// <param name="directory">A folder that exists.</param>
+    /// <param name="tensors">The tensors, in the order in which they fill the shards.</param>
+    /// <param name="maxShardBytes">Largest size of a file's data; a tensor that is larger has a file of its own.</param>
+    /// <exception cref="AsrException">A file cannot be written.</exception>
+    internal static void Write(string directory, IEnumerable<SafetensorsEntry> tensors, long maxShardBytes = MaxShardBytes)
+    {
+        var shards = new List<List<SafetensorsEntry>> { new() };
+        var (shardBytes, totalBytes) = (0L, 0L);
+        foreach (var tensor in tensors)
+        {
+            var bytes = tensor.ByteLength;
+            if (shardBytes > 0 && shardBytes + bytes > maxShardBytes)
+            {
+                shards.Add([]);
+                shardBytes = 0;
+            }
+
+            shardBytes += bytes;
+            totalBytes += bytes;
+            shards[^1].Add(tensor);
+        }
+
+        if (shards.Count == 1)
+        {
+            SafetensorsWriter.Write(Path.Combine(directory, SingleFile), shards[0]);
+            return;
+        }
+
+        var map = new SortedDictionary<string, JsonNode?>(StringComparer.Ordinal);
+        for (var i = 0; i < shards.Count; i++)
+        {
+            var file = $"model-{i + 1:00000}-of-{shards.Count:00000}.safetensors";
+            SafetensorsWriter.Write(Path.Combine(directory, file), shards[i]);
+            foreach (var entry in shards[i])
+            {
+                map[entry.Name] = file;
+            }
+        }
+
+        var index = new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = totalBytes }, ["weight_map"] = new JsonObject(map) };
+        CheckpointExport.WriteText(Path.Combine(directory, IndexFile), CheckpointExport.Text(index));
     }
 
     /// <summary>Whether a folder has weights that <see cref="Open"/> would look at; reads nothing.</summary>

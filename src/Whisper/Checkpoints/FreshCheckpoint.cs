@@ -53,6 +53,9 @@ public sealed record FreshCheckpointOptions
 /// <summary>Makes checkpoints in Hugging Face's layout with a tokenizer of their own and random weights.</summary>
 public static class FreshCheckpoint
 {
+    /// <summary>Most layers that an encoder or a decoder is made with.</summary>
+    internal const int MaxLayers = 256;
+
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
 
     /// <summary>
@@ -105,8 +108,8 @@ public static class FreshCheckpoint
     {
         Range("vocabulary", options.Vocabulary, BytePairTrainer.ByteTokens, 1 << 20);
         Range("width", options.Width, 4, 1 << 14);
-        Range("encoder-layers", options.EncoderLayers, 1, 256);
-        Range("decoder-layers", options.DecoderLayers, 1, 256);
+        Range("encoder-layers", options.EncoderLayers, 1, MaxLayers);
+        Range("decoder-layers", options.DecoderLayers, 1, MaxLayers);
         Range("heads", options.Heads, 1, options.Width);
         Range("ffn", options.FeedForward ?? 1, 1, 1 << 16);
         Range("context-seconds", options.ContextSeconds, 1, 30);

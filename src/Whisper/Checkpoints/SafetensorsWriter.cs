@@ -13,6 +13,9 @@ namespace AsrPlatform.Whisper.Checkpoints;
 /// <param name="Write">Writes exactly the tensor's bytes (little-endian, C order) to the stream; called once.</param>
 public sealed record SafetensorsEntry(string Name, TensorElementType ElementType, IReadOnlyList<long> Shape, Action<Stream> Write)
 {
+    /// <summary>Size in bytes.</summary>
+    public long ByteLength => Shape.Aggregate((long)ElementType.SizeBytes(), (product, size) => checked(product * size));
+
     /// <summary>A float32 tensor. The values are read when the file is written.</summary>
     public static SafetensorsEntry FromSingle(string name, IReadOnlyList<long> shape, ReadOnlyMemory<float> values) =>
         new(name, TensorElementType.F32, shape, stream => stream.Write(MemoryMarshal.AsBytes(values.Span)));
@@ -58,16 +61,13 @@ public static class SafetensorsWriter
                 var start = stream.Position;
                 tensor.Write(stream);
                 var written = stream.Position - start;
-                if (written != ByteLength(tensor))
+                if (written != tensor.ByteLength)
                 {
-                    throw new InvalidOperationException($"Tensor {tensor.Name} wrote {written} bytes; its shape has {ByteLength(tensor)}.");
+                    throw new InvalidOperationException($"Tensor {tensor.Name} wrote {written} bytes; its shape has {tensor.ByteLength}.");
                 }
             }
         });
     }
-
-    private static long ByteLength(SafetensorsEntry tensor) =>
-        tensor.Shape.Aggregate((long)tensor.ElementType.SizeBytes(), (product, size) => checked(product * size));
 
     private static byte[] Header(List<SafetensorsEntry> tensors, IReadOnlyDictionary<string, string> metadata)
     {
@@ -100,7 +100,7 @@ public static class SafetensorsWriter
                 json.WriteEndArray();
                 json.WriteStartArray("data_offsets");
                 json.WriteNumberValue(offset);
-                offset = checked(offset + ByteLength(tensor));
+                offset = checked(offset + tensor.ByteLength);
                 json.WriteNumberValue(offset);
                 json.WriteEndArray();
                 json.WriteEndObject();

@@ -1,9 +1,7 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using AsrPlatform.Abstractions;
-using AsrPlatform.Host.Learning.Synthesis;
+using AsrPlatform.Host.Diagnostics;
 
 namespace AsrPlatform.Host.Cli.Compare;
 
@@ -56,21 +54,8 @@ internal sealed partial class WhisperCpp
 
     private static string Run(string program, IEnumerable<string> arguments, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        try
-        {
-            using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-            using var kill = cancellationToken.Register(() => SynthesizerProcess.Kill(process));
-            var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
-            var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
-            process.WaitForExit();
-            cancellationToken.ThrowIfCancellationRequested();
-            var text = output.GetAwaiter().GetResult() + errors.GetAwaiter().GetResult();
-            return process.ExitCode == 0 ? text : throw new AsrException($"{Path.GetFileName(program)} failed ({process.ExitCode}): {text.Trim()[Math.Max(0, text.Trim().Length - 500)..]}");
-        }
-        catch (Win32Exception error)
-        {
-            throw new AsrException($"{program} cannot be run: {error.Message}", error);
-        }
+        var result = ProgramRun.Run(program, arguments, input: null, limit: null, cancellationToken);
+        var text = result.Output + result.Errors;
+        return result.ExitCode == 0 ? text : throw new AsrException($"{Path.GetFileName(program)} failed ({result.ExitCode}): {text.Trim()[Math.Max(0, text.Trim().Length - 500)..]}");
     }
 }

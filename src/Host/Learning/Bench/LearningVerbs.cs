@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Diagnostics;
 using AsrPlatform.Host.Learning.Gate;
 
 namespace AsrPlatform.Host.Learning.Bench;
@@ -88,7 +89,7 @@ internal sealed class LearningVerbs(string model, string? anchor, IReadOnlyList<
             StandardErrorEncoding = Encoding.UTF8,
         };
         using var process = Process.Start(start)!;
-        using var kill = cancellationToken.Register(() => Synthesis.SynthesizerProcess.Kill(process));
+        using var kill = cancellationToken.Register(() => ProgramRun.Kill(process));
         var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
         var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
 

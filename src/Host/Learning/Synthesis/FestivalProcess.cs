@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Diagnostics;
 
 namespace AsrPlatform.Host.Learning.Synthesis;
 
@@ -22,7 +23,7 @@ internal sealed class FestivalProcess : IDisposable
     {
         try
         {
-            _process = Process.Start(SynthesizerProcess.StartInfo(program, ["--pipe"]))!;
+            _process = Process.Start(ProgramRun.StartInfo(program, ["--pipe"]))!;
         }
         catch (Win32Exception error)
         {
@@ -50,7 +51,7 @@ internal sealed class FestivalProcess : IDisposable
         Asked++;
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         end.CancelAfter(SynthesizerProcess.Limit);
-        using var kill = end.Token.Register(() => SynthesizerProcess.Kill(_process));
+        using var kill = end.Token.Register(() => ProgramRun.Kill(_process));
         var lines = new List<string>();
         try
         {
@@ -81,7 +82,7 @@ internal sealed class FestivalProcess : IDisposable
     /// <inheritdoc />
     public void Dispose()
     {
-        SynthesizerProcess.Kill(_process);
+        ProgramRun.Kill(_process);
         _process.Dispose();
     }
 

@@ -1,8 +1,6 @@
-using System.ComponentModel;
-using System.Diagnostics;
-using System.Text;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Audio;
+using AsrPlatform.Host.Diagnostics;
 
 namespace AsrPlatform.Host.Learning.Synthesis;
 
@@ -25,16 +23,6 @@ internal static class SynthesizerProcess
         }
     }
 
-    /// <summary>How a program is started: its three streams are ours, text is UTF-8.</summary>
-    public static ProcessStartInfo StartInfo(string program, IEnumerable<string> arguments) => new(program, arguments)
-    {
-        RedirectStandardInput = true,
-        RedirectStandardOutput = true,
-        RedirectStandardError = true,
-        StandardInputEncoding = new UTF8Encoding(false),
-        StandardOutputEncoding = Encoding.UTF8,
-    };
-
     /// <summary>Runs a program to its end.</summary>
     /// <param name="program">Its name.</param>
     /// <param name="arguments">Its arguments.</param>
@@ -44,32 +32,10 @@ internal static class SynthesizerProcess
     /// <exception cref="AsrException">It is not there, fails, or does not end.</exception>
     public static string Run(string program, IEnumerable<string> arguments, string? input, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        try
-        {
-            using var process = Process.Start(StartInfo(program, arguments))!;
-            using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            end.CancelAfter(Limit);
-            using var kill = end.Token.Register(() => Kill(process));
-            var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
-            var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
-            if (input is not null)
-            {
-                process.StandardInput.Write(input);
-            }
-
-            process.StandardInput.Close();
-            process.WaitForExit();
-            cancellationToken.ThrowIfCancellationRequested();
-            var message = errors.GetAwaiter().GetResult().Trim().ReplaceLineEndings("; ");
-            var text = output.GetAwaiter().GetResult();
-            return process.ExitCode == 0 ? text : throw new AsrException($"{program} failed ({process.ExitCode}): {message}");
-        }
-        catch (Exception error) when (error is Win32Exception or IOException)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            throw new AsrException($"{program} cannot be run: {error.Message}", error);
-        }
+        var result = ProgramRun.Run(program, arguments, input, Limit, cancellationToken);
+        return result.ExitCode == 0
+            ? result.Output
+            : throw new AsrException($"{program} failed ({result.ExitCode}): {result.Errors.Trim().ReplaceLineEndings("; ")}");
     }
 
     /// <summary>Lets a program write a WAV file and reads it at 16 kHz.</summary>
@@ -118,18 +84,5 @@ internal static class SynthesizerProcess
         }
 
         return shifted;
-    }
-
-    /// <summary>Ends a process with its children, if it has not ended.</summary>
-    public static void Kill(Process process)
-    {
-        try
-        {
-            process.Kill(entireProcessTree: true);
-        }
-        catch (InvalidOperationException)
-        {
-            // It has ended.
-        }
     }
 }
