@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using AsrPlatform.Tests;
+using static AsrPlatform.Tests.Surface;
 
 namespace AsrPlatform.LibTorch.Tests;
 
@@ -43,7 +44,7 @@ public sealed class SurfaceTests
             var theirMethods = their.GetMethods(Declared).Concat<MethodBase>(their.GetConstructors(Declared)).ToList();
             missing.AddRange(from method in type.GetMethods(Declared).Concat<MethodBase>(type.GetConstructors(Declared))
                              where !IsAccessor(method) && method.Name is not ("ToString" or "Equals" or "GetHashCode")
-                             where !theirMethods.Exists(m => Fits(method, m))
+                             where !theirMethods.Exists(m => Surface.Fits(method, m, Fits))
                              select Describe(name, method));
             missing.AddRange(from property in type.GetProperties(Declared)
                              let match = their.GetProperties(Declared).FirstOrDefault(p => p.Name == property.Name && Parameters(p.GetIndexParameters()) == Parameters(property.GetIndexParameters()))
@@ -72,20 +73,6 @@ public sealed class SurfaceTests
 
     private static bool IsAccessor(MethodBase method) => method.IsSpecialName && !method.IsConstructor && !method.Name.StartsWith("op_", StringComparison.Ordinal);
 
-    /// <summary>A call that fits ours fits theirs: same parameters, theirs may have more with defaults at the end.</summary>
-    private static bool Fits(MethodBase our, MethodBase their)
-    {
-        if (our.Name != their.Name || our.IsStatic != their.IsStatic)
-        {
-            return false;
-        }
-        ParameterInfo[] ours = our.GetParameters(), theirs = their.GetParameters();
-        return theirs.Length >= ours.Length
-            && theirs.Skip(ours.Length).All(p => p.HasDefaultValue)
-            && ours.Zip(theirs).All(pair => Fits(pair.First, pair.Second))
-            && (our is not MethodInfo o || their is not MethodInfo t || Name(o.ReturnType) == Name(t.ReturnType));
-    }
-
     private static bool Fits(ParameterInfo our, ParameterInfo their)
     {
         var ourType = Name(our.ParameterType);
@@ -93,7 +80,7 @@ public sealed class SurfaceTests
         // A span in place of an array spares the array: whatever TorchSharp's takes, ours takes too.
         var fits = ourType == theirType
             || (ourType == "ReadOnlySpan<Int64>" && theirType == "Int64[]" && IsParams(our) == their.IsDefined(typeof(ParamArrayAttribute)));
-        return fits && (our.Name == their.Name || our.Member.Name.StartsWith("op_", StringComparison.Ordinal))
+        return fits
             && our.HasDefaultValue == their.HasDefaultValue
             && (!our.HasDefaultValue || Equals(Constant(our), Constant(their)));
     }
@@ -105,11 +92,6 @@ public sealed class SurfaceTests
         : p.RawDefaultValue;
 
     private static string Parameters(ParameterInfo[] parameters) => string.Join(",", parameters.Select(p => Name(p.ParameterType)));
-
-    private static string Name(Type type) =>
-        type.IsArray ? Name(type.GetElementType()!) + "[]"
-        : type.IsGenericType ? type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)] + "<" + string.Join(",", type.GetGenericArguments().Select(Name)) + ">"
-        : type.Name;
 
     private static string Describe(string type, MethodBase method) =>
         $"{type}.{method.Name}({string.Join(", ", method.GetParameters().Select(p => $"{Name(p.ParameterType)} {p.Name}{(p.HasDefaultValue ? " = " + (p.RawDefaultValue ?? "null") : "")}"))})";

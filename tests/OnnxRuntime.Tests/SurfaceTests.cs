@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using AsrPlatform.Tests;
+using static AsrPlatform.Tests.Surface;
 
 namespace AsrPlatform.OnnxRuntime.Tests;
 
@@ -41,7 +42,7 @@ public sealed class SurfaceTests
             var theirMethods = their.GetMethods(Declared).Concat<MethodBase>(their.GetConstructors(Declared)).ToList();
             missing.AddRange(from method in type.GetMethods(Declared).Concat<MethodBase>(type.GetConstructors(Declared))
                              where !(method.IsSpecialName && !method.IsConstructor && !method.Name.StartsWith("op_", StringComparison.Ordinal)) && !OfObject.Contains(method.Name)
-                             where !theirMethods.Exists(m => Fits(method, m))
+                             where !theirMethods.Exists(m => Surface.Fits(method, m, Fits))
                              select $"{name}.{method.Name}({string.Join(", ", method.GetParameters().Select(p => $"{Name(p.ParameterType)} {p.Name}"))})");
             missing.AddRange(from property in type.GetProperties(Declared)
                              where property.Name != "IsInvalid"
@@ -66,25 +67,6 @@ public sealed class SurfaceTests
         Assert.Empty(unused);
     }
 
-    /// <summary>A call that fits ours fits theirs: same parameters, theirs may have more with defaults at the end.</summary>
-    private static bool Fits(MethodBase our, MethodBase their)
-    {
-        if (our.Name != their.Name || our.IsStatic != their.IsStatic)
-        {
-            return false;
-        }
-        ParameterInfo[] ours = our.GetParameters(), theirs = their.GetParameters();
-        return theirs.Length >= ours.Length
-            && theirs.Skip(ours.Length).All(p => p.HasDefaultValue)
-            && ours.Zip(theirs).All(pair => Name(pair.First.ParameterType) == Name(pair.Second.ParameterType)
-                && (pair.First.Name == pair.Second.Name || our.Name.StartsWith("op_", StringComparison.Ordinal))
-                && pair.First.HasDefaultValue == pair.Second.HasDefaultValue
-                && Equals(pair.First.RawDefaultValue, pair.Second.RawDefaultValue))
-            && (our is not MethodInfo o || their is not MethodInfo t || Name(o.ReturnType) == Name(t.ReturnType));
-    }
-
-    private static string Name(Type type) =>
-        type.IsArray ? Name(type.GetElementType()!) + "[]"
-        : type.IsGenericType ? type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)] + "<" + string.Join(",", type.GetGenericArguments().Select(Name)) + ">"
-        : type.Name;
+    private static bool Fits(ParameterInfo our, ParameterInfo their) =>
+        Name(our.ParameterType) == Name(their.ParameterType) && our.HasDefaultValue == their.HasDefaultValue && Equals(our.RawDefaultValue, their.RawDefaultValue);
 }
