@@ -45,5 +45,6 @@ fi
 
 # ONNX Runtime's library, out of its npm package.
 eng/onnxruntime.sh || die "see above"
+if [ "${1:-}" = --test ]; then eng/silero.sh || die "see above"; fi
 
 say "everything is in place"

@@ -1,13 +1,15 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Abstractions.Plugins;
+using AsrPlatform.OnnxBackend.VoiceActivity;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace AsrPlatform.OnnxBackend;
 
-/// <summary>Registers the backend <c>onnx</c>.</summary>
+/// <summary>Registers the backend <c>onnx</c>, for models and for voice detectors.</summary>
 public sealed partial class OnnxBackendPlugin : IPlugin
 {
     /// <summary>The plugin's id, as in its manifest.</summary>
@@ -19,6 +21,7 @@ public sealed partial class OnnxBackendPlugin : IPlugin
         ArgumentNullException.ThrowIfNull(context);
         RequireRuntime(() => _ = OrtEnv.Instance());
         services.AddSingleton<ISeq2SeqBackend>(new OrtBackend(context.Configuration.Get<OnnxBackendOptions>() ?? new OnnxBackendOptions()));
+        services.AddSingleton<IVoiceActivityBackend>(new SileroBackend());
         services.AddSingleton<IPluginDiagnostics, RuntimeDiagnostics>();
         AddBindingDiagnostics(services);
     }

@@ -75,4 +75,7 @@ public static class PluginKinds
 
     /// <summary><see cref="Audio.IAudioCapture"/>.</summary>
     public const string Capture = "capture";
+
+    /// <summary><see cref="Audio.IVoiceActivityBackend"/>.</summary>
+    public const string VoiceActivity = "voice-activity";
 }

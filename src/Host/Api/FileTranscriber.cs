@@ -60,7 +60,7 @@ internal sealed class FileTranscriber(ModelHost model, VoiceActivityDetectorFact
     private (List<double> Clips, double Seconds) FindSpeech(IAudioSource audio, ChunkingStrategy chunking, CancellationToken cancellationToken)
     {
         var rate = audio.SampleRateHz;
-        var turns = new SpeechTurns(detectors(rate, chunking.Threshold), rate, chunking.PrefixPadding, chunking.SilenceDuration, TimeSpan.Zero);
+        using var turns = new SpeechTurns(detectors(rate, chunking.Threshold), rate, chunking.PrefixPadding, chunking.SilenceDuration, TimeSpan.Zero);
         var buffer = new float[rate];
         List<double> clips = [];
         using var reader = audio.OpenReader();

@@ -79,7 +79,7 @@ internal static class BenchSoak
             await app.Services.GetRequiredService<ModelHost>().ReadyAsync(cancellationToken);
             if (!json)
             {
-                Console.WriteLine("  minute  working set MiB  managed MiB  sessions  viewers");
+                Console.WriteLine("  minute  working set MiB  managed MiB  native MiB  sessions  viewers");
             }
 
             var report = await new SoakRun(new Uri(app.Urls.First()), clips, options).RunAsync(json ? null : Print, cancellationToken);
@@ -95,7 +95,7 @@ internal static class BenchSoak
 
     private static void Print(MemorySample sample) => Console.WriteLine(string.Create(
         CultureInfo.InvariantCulture,
-        $"{sample.Seconds / 60,8:0.0}  {sample.WorkingSetMiB,15:0.0}  {sample.ManagedMiB,11:0.00}  {sample.Sessions,8}  {sample.Viewers,7}"));
+        $"{sample.Seconds / 60,8:0.0}  {sample.WorkingSetMiB,15:0.0}  {sample.ManagedMiB,11:0.00}  {sample.NativeMiB,10:0.0}  {sample.Sessions,8}  {sample.Viewers,7}"));
 
     private static string Summary(SoakReport report) => string.Create(
         CultureInfo.InvariantCulture,

@@ -29,7 +29,9 @@ internal static class BenchVad
         var limit = new Option<int>("--limit") { Description = "utterances used at most", HelpName = "N", DefaultValueFactory = _ => 200 };
         var seed = new Option<int>("--seed") { Description = "order, pauses and noise", HelpName = "N", DefaultValueFactory = _ => 1 };
         var command = new Command("vad", "Measures voice activity detection under noise: false alarms and misses.");
-        foreach (var option in (Option[])[data, noise, ratios, level, limit, seed])
+        var network = new Option<string?>("--vad-model") { Description = "a Silero VAD file to measure too, as Live:VoiceActivityModel names it (eng/silero.sh brings one)", HelpName = "FILE" };
+        var plugins = new PluginOptions();
+        foreach (var option in (Option[])[data, noise, ratios, level, limit, seed, network, plugins.Directory])
         {
             command.Options.Add(option);
         }
@@ -41,26 +43,29 @@ internal static class BenchVad
             var loudness = parsed.GetValue(level) is >= -90 and <= 0 and var given ? given : throw new AsrException("--level: give -90 to 0 dB");
             var count = parsed.GetValue(limit) is > 0 and var most ? most : throw new AsrException("--limit: give 1 or more");
             var speech = Read(parsed.GetValue(data)!, count);
-            var result = Measure(new VoiceActivityTrial(speech, parsed.GetValue(seed)), speech.Count, kinds, decibels, loudness, cancellationToken);
+            using var model = parsed.GetValue(network) is { } path ? new VoiceActivityModel(VoiceActivityModel.Load(path, plugins.Load(parsed))) : null;
+            (string, VoiceActivityDetectorFactory)[] detectors = model is null ? Detectors : [.. Detectors, ("network", model.Create)];
+            var result = Measure(new VoiceActivityTrial(speech, parsed.GetValue(seed)), detectors, speech.Count, kinds, decibels, loudness, cancellationToken);
             Console.Out.WriteLine(JsonSerializer.Serialize(result, BenchVadJsonContext.Readable.BenchVadResult));
             return Task.FromResult(0);
         });
         return command;
     }
 
-    private static BenchVadResult Measure(VoiceActivityTrial trial, int utterances, NoiseKind[] kinds, double[] ratios, double level, CancellationToken cancellationToken)
+    private static BenchVadResult Measure(
+        VoiceActivityTrial trial, (string Name, VoiceActivityDetectorFactory Make)[] detectors, int utterances, NoiseKind[] kinds, double[] ratios, double level, CancellationToken cancellationToken)
     {
-        var times = new double[Detectors.Length];
+        var times = new double[detectors.Length];
         List<BenchVadCondition> conditions = [];
         foreach (var (kind, ratio) in kinds.SelectMany(kind => ratios.Select(ratio => ((NoiseKind?)kind, ratio))).Prepend((null, 0)))
         {
             cancellationToken.ThrowIfCancellationRequested();
             var mixed = trial.Mix(kind, ratio, level);
             Dictionary<string, VoiceActivityScore> scores = [];
-            for (var index = 0; index < Detectors.Length; index++)
+            for (var index = 0; index < detectors.Length; index++)
             {
                 var start = Stopwatch.GetTimestamp();
-                scores.Add(Detectors[index].Name, trial.Run(Detectors[index].Make, mixed));
+                scores.Add(detectors[index].Name, trial.Run(detectors[index].Make, mixed));
                 times[index] += Stopwatch.GetElapsedTime(start).TotalSeconds;
             }
 
@@ -75,7 +80,7 @@ internal static class BenchVad
             LevelDecibels = level,
             CollarSeconds = VoiceActivityTrial.CollarSeconds,
             PreRollSeconds = VoiceActivityTrial.PreRollSeconds,
-            TimesRealTime = Detectors.Select((detector, index) => (detector.Name, Speed: Math.Round(trial.Seconds * conditions.Count / times[index])))
+            TimesRealTime = detectors.Select((detector, index) => (detector.Name, Speed: Math.Round(trial.Seconds * conditions.Count / times[index])))
                 .ToDictionary(pair => pair.Name, pair => pair.Speed),
             Conditions = conditions,
         };

@@ -45,6 +45,11 @@ internal sealed class EnergyVoiceActivityDetector : IVoiceActivityDetector
 
     public int FrameSamples { get; }
 
+    public void Dispose()
+    {
+        // It holds memory alone.
+    }
+
     public bool IsSpeech(ReadOnlySpan<float> frame)
     {
         var power = TensorPrimitives.SumOfSquares(frame) / frame.Length;

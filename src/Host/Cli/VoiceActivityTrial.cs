@@ -134,7 +134,7 @@ internal sealed class VoiceActivityTrial
         long speech = 0, missed = 0, lost = 0, silence = 0, alarmed = 0, words = 0, missedWords = 0;
         for (var index = 0; index < mixed.Count; index++)
         {
-            var detector = detectors(RateHz);
+            using var detector = detectors(RateHz);
             var samples = mixed[index];
             var stream = _streams[index];
             var found = new bool[samples.Length];

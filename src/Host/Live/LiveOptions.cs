@@ -61,10 +61,14 @@ internal sealed class LiveOptions : IValidateOptions<LiveOptions>
     public TimeSpan MaximumLag { get; set; } = TimeSpan.FromSeconds(4);
 
     /// <summary>
-    /// Silence that ends an utterance and commits it. Default 1.2 s, as sherpa-onnx ends one after text: speakers pause for a second in
-    /// the middle of a sentence, and a sentence cut there is decoded without its context. 0.1 s … 10 s.
+    /// Silence that ends an utterance and commits it. Default 0.7 s: OpenAI's Realtime API and whisper_streaming end one after 0.5 s, and
+    /// with longer pauses sentences that have nothing to do with each other are heard together, by which the demo model makes 3 points more
+    /// errors at 1.2 s (docs/benchmarks.md). 0.1 s … 10 s.
     /// </summary>
-    public TimeSpan PauseDuration { get; set; } = TimeSpan.FromSeconds(1.2);
+    public TimeSpan PauseDuration { get; set; } = TimeSpan.FromSeconds(0.7);
+
+    /// <summary>A Silero VAD file (<c>silero_vad.onnx</c>, version 4 to 6), which the ONNX backend runs, in place of the embedded voice detector. Default: none.</summary>
+    public string? VoiceActivityModel { get; set; }
 
     /// <summary>Audio kept before the first speech of an utterance. Default 0.5 s, 0 … 5 s.</summary>
     public TimeSpan PreRoll { get; set; } = TimeSpan.FromSeconds(0.5);

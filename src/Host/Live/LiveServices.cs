@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using AsrPlatform.Host.Data;
+using AsrPlatform.Host.Diagnostics;
 using AsrPlatform.Host.Learning.Confidence;
 using AsrPlatform.Host.Learning.Corrections;
 using AsrPlatform.Host.Learning.Memory;
@@ -35,9 +36,11 @@ internal static class LiveServices
         services.AddAdapters();
         services.AddSingleton<ConfidenceStore>();
         services.AddHosted<ConfidenceUpdates>();
-        services.TryAddSingleton<VoiceActivityDetectorFactory>(static (sampleRateHz, threshold) => new AdaptiveVoiceActivityDetector(sampleRateHz, threshold));
+        services.TryAddSingleton<VoiceActivityModel>();
+        services.TryAddSingleton<VoiceActivityDetectorFactory>(static provider => provider.GetRequiredService<VoiceActivityModel>().Create);
         services.AddHosted<LiveSessionStore>();
         services.AddHostedService<AdapterEvents>();
+        services.AddHostedService<NativeHeapUpkeep>();
         services.AddCorrections(configuration);
 
         services.AddOptions<HubOptions>().Configure<IOptions<LimitOptions>>(static (hub, limits) => hub.MaximumReceiveMessageSize = limits.Value.HubMessageBytes);

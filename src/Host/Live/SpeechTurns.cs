@@ -7,7 +7,7 @@ internal readonly record struct TurnBoundary(bool IsStart, long Position);
 
 /// <summary>Cuts a stream into turns: stretches of speech with no longer silence in them than a given one.</summary>
 /// <remarks>Depends on the audio alone, not on how it is cut into pieces. Not safe for concurrent calls.</remarks>
-internal sealed class SpeechTurns
+internal sealed class SpeechTurns : IDisposable
 {
     private readonly IVoiceActivityDetector _detector;
     private readonly float[] _frame;
@@ -72,6 +72,8 @@ internal sealed class SpeechTurns
         _speech = 0;
         _lastStop = Received;
     }
+
+    public void Dispose() => _detector.Dispose();
 
     private TurnBoundary? Classify(bool speech)
     {

@@ -50,6 +50,9 @@ internal sealed class SpeechWindow : IDisposable
     private long _silence;
     private long _decodedTo;
 
+    /// <param name="options">When it asks for what.</param>
+    /// <param name="sampleRateHz">Samples per second.</param>
+    /// <param name="detector">Tells speech from silence; this one's from now on.</param>
     public SpeechWindow(LiveOptions options, int sampleRateHz, IVoiceActivityDetector detector)
     {
         _detector = detector;
@@ -275,7 +278,11 @@ internal sealed class SpeechWindow : IDisposable
         return from + best;
     }
 
-    public void Dispose() => _buffer.Dispose();
+    public void Dispose()
+    {
+        _buffer.Dispose();
+        _detector.Dispose();
+    }
 
     private void Classify(bool speech)
     {

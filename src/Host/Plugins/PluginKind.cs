@@ -22,6 +22,7 @@ internal sealed record PluginKind(string Name, string Noun, Type Service, Func<o
         Of<ITrainer>(PluginKinds.Trainer, "trainer", service => service.Name),
         Of<IAdapterProvider>(PluginKinds.Adapter, "adapter", service => service.Name),
         Of<IAudioCapture>(PluginKinds.Capture, "capture", service => service.Name),
+        Of<IVoiceActivityBackend>(PluginKinds.VoiceActivity, "voice detector", service => service.Name),
     ];
 
     /// <summary>The kind of this name, or null.</summary>

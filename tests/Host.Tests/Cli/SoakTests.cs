@@ -42,5 +42,5 @@ public sealed class SoakTests
     public void Trend_OfTooFewSamples_IsRefused() =>
         Assert.Throws<ArgumentException>(() => MemoryTrend.Of([.. Enumerable.Range(1, 5).Select(i => Sample(i, 1))], sample => sample.ManagedMiB, 1, 1));
 
-    private static MemorySample Sample(double seconds, double managed) => new(seconds, 2 * managed, managed, 1, 1);
+    private static MemorySample Sample(double seconds, double managed) => new(seconds, 2 * managed, managed, 3 * managed, 1, 1);
 }

@@ -102,5 +102,10 @@ public sealed class VoiceActivityTrialTests
         public int FrameSamples => 160;
 
         public bool IsSpeech(ReadOnlySpan<float> frame) => answer(frame);
+
+        public void Dispose()
+        {
+            // It holds nothing.
+        }
     }
 }

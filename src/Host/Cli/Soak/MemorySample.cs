@@ -4,9 +4,10 @@ namespace AsrPlatform.Host.Cli.Soak;
 /// <param name="Seconds">Since its start.</param>
 /// <param name="WorkingSetMiB">Memory of the process that is in use.</param>
 /// <param name="ManagedMiB">Live objects, after a collection.</param>
+/// <param name="NativeMiB">What native code has allocated; null where it cannot be told.</param>
 /// <param name="Sessions">Sessions that run.</param>
 /// <param name="Viewers">Viewers connected.</param>
-internal sealed record MemorySample(double Seconds, double WorkingSetMiB, double ManagedMiB, int Sessions, int Viewers);
+internal sealed record MemorySample(double Seconds, double WorkingSetMiB, double ManagedMiB, double? NativeMiB, int Sessions, int Viewers);
 
 /// <summary>Whether memory grew, by the trend of its samples.</summary>
 /// <remarks>

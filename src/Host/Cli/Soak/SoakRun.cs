@@ -5,6 +5,7 @@ using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Captions;
 using AsrPlatform.Abstractions.Corrections;
+using AsrPlatform.Host.Diagnostics;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
 
@@ -116,6 +117,7 @@ internal sealed class SoakRun(Uri host, IReadOnlyList<short[]> clips, SoakOption
                     Math.Round(Stopwatch.GetElapsedTime(started).TotalSeconds, 1),
                     Math.Round(process.WorkingSet64 / 1048576.0, 1),
                     Math.Round(GC.GetTotalMemory(forceFullCollection: true) / 1048576.0, 2),
+                    NativeHeap.BytesInUse is { } native ? Math.Round(native / 1048576.0, 1) : null,
                     _running.Count,
                     _watching);
                 samples.Add(sample);

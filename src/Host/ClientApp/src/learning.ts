@@ -92,7 +92,10 @@ export class LearningView {
     const learn = element<HTMLButtonElement>("learn");
     learn.hidden = !may("corrector");
     learn.disabled = !training.canLearn;
-    const ready = training.ready === 1 ? "1 correction waits to be learned" : `${training.ready} corrections wait to be learned`;
+    const isRunning = training.items.some((job) => job.state === "running");
+    const one = training.ready === 1;
+    const count = one ? "1 correction" : `${training.ready} corrections`;
+    const ready = isRunning ? `${count} ${one ? "is" : "are"} being learned, or will be by the next round` : `${count} ${one ? "waits" : "wait"} to be learned`;
     element("learn-why").textContent = training.canLearn || !training.why ? `${ready}.` : `${ready}. Not now: ${training.why}`;
     this.showRound(training.items.find((job) => job.state === "running") ?? training.items.find((job) => job.state === "queued") ?? null);
 

@@ -94,6 +94,11 @@ internal sealed class AdaptiveVoiceActivityDetector : IVoiceActivityDetector
     public int FrameSamples { get; }
 
     /// <inheritdoc />
+    public void Dispose()
+    {
+        // It holds memory alone.
+    }
+
     public bool IsSpeech(ReadOnlySpan<float> frame)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(frame.Length, FrameSamples, nameof(frame));

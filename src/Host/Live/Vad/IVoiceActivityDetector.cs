@@ -7,7 +7,7 @@ namespace AsrPlatform.Host.Live;
 /// thresholds and <see cref="SpeechHangover"/>. Audio before an onset (pre-roll) and the pause that ends an utterance are the business of
 /// <see cref="SpeechWindow"/>: a detector may take some frames to be sure.
 /// </remarks>
-internal interface IVoiceActivityDetector
+internal interface IVoiceActivityDetector : IDisposable
 {
     /// <summary>Samples of each frame.</summary>
     int FrameSamples { get; }

@@ -30,7 +30,7 @@ internal sealed record RealtimeContext(
 /// With turn detection audio goes to the session at once, so that long turns are told while they last. Without, it is held until the
 /// client commits: what is cleared was never decoded. Not safe for concurrent calls.
 /// </remarks>
-internal sealed class RealtimeAudio(RealtimeContext context, RealtimeSender events, bool isBeta)
+internal sealed class RealtimeAudio(RealtimeContext context, RealtimeSender events, bool isBeta) : IAsyncDisposable
 {
     /// <summary>OpenAI's shortest commit.</summary>
     private const int ShortestCommitMs = 100;
@@ -171,7 +171,7 @@ internal sealed class RealtimeAudio(RealtimeContext context, RealtimeSender even
     }
 
     /// <summary>Takes no more audio; what was said is decoded and committed.</summary>
-    public async Task EndAsync()
+    public async ValueTask DisposeAsync()
     {
         if (_live is { } live)
         {
@@ -182,6 +182,9 @@ internal sealed class RealtimeAudio(RealtimeContext context, RealtimeSender even
 
             await live.EndAsync();
         }
+
+        _turns?.Dispose();
+        _turns = null;
     }
 
     private double Milliseconds(long samples) => samples * 1000.0 / SampleRateHz;
@@ -193,6 +196,7 @@ internal sealed class RealtimeAudio(RealtimeContext context, RealtimeSender even
     {
         _ = _live?.EndAsync();
         _live = null;
+        _turns?.Dispose();
         _turns = null;
         _open = null;
         _bufferStart = _received;

@@ -8,7 +8,7 @@ using AsrPlatform.Host.Serving;
 namespace AsrPlatform.Host.Api.OpenAi.Realtime;
 
 /// <summary>One client of the Realtime API: reads its events and answers them. What is wrong with one is told and changes nothing.</summary>
-internal sealed class RealtimeConnection
+internal sealed class RealtimeConnection : IAsyncDisposable
 {
     private const int LongestEventId = 512;
 
@@ -45,7 +45,7 @@ internal sealed class RealtimeConnection
         _settings = new RealtimeSettings { Model = modelName };
     }
 
-    /// <summary>Serves the client until it closes or is gone; then what it said is committed.</summary>
+    /// <summary>Serves the client until it closes or is gone.</summary>
     public async Task RunAsync()
     {
         try
@@ -62,11 +62,10 @@ internal sealed class RealtimeConnection
         {
             // Gone without a word.
         }
-        finally
-        {
-            await _audio.EndAsync();
-        }
     }
+
+    /// <summary>What the client said is committed.</summary>
+    public ValueTask DisposeAsync() => _audio.DisposeAsync();
 
     /// <summary>Reads one message; what is too large is read to its end and left out.</summary>
     /// <returns>Its type, with <see cref="WebSocketMessageType.Close"/> for one that is too large; null at the end.</returns>

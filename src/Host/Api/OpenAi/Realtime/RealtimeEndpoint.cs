@@ -56,7 +56,11 @@ internal sealed class RealtimeEndpoint(
         var isBeta = protocols.Contains(BetaProtocol) || context.Request.Headers["OpenAI-Beta"].Any(value => value?.Contains("realtime=v1", StringComparison.Ordinal) == true);
         using var socket = await context.WebSockets.AcceptWebSocketAsync(protocols.Contains(Protocol) ? Protocol : null);
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
-        await new RealtimeConnection(socket, name, isBeta, model, work, logger, gone.Token).RunAsync();
+        await using (var connection = new RealtimeConnection(socket, name, isBeta, model, work, logger, gone.Token))
+        {
+            await connection.RunAsync();
+        }
+
         await CloseAsync(socket);
     }
 
