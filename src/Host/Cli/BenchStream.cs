@@ -70,6 +70,7 @@ internal static class BenchStream
             await using var plugins = model.Plugins.Load(parsed);
             var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
             builder.Configuration.AddEnvironmentVariables("ASR_");
+            builder.Services.AddSingleton(plugins);
             builder.Services.AddLive(() => RecognizerLoader.Load(plugins, loading, cancellationToken), builder.Configuration);
             builder.Services.PostConfigure<LiveOptions>(options =>
             {
