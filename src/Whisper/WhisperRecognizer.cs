@@ -42,7 +42,7 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
     }
 
     /// <summary>The decoding algorithms that Whisper brings.</summary>
-    public static IReadOnlyList<ISpeechDecoder> DefaultDecoders { get; } = [new OpenAiDecoder(), new HuggingFaceDecoder()];
+    public static IReadOnlyList<ISpeechDecoder> DefaultDecoders { get; } = [new OpenAiDecoder(), new HuggingFaceDecoder(), new ChunkedDecoder()];
 
     /// <inheritdoc />
     public RecognizerInfo Info => _info;
@@ -144,14 +144,64 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
     {
         ArgumentNullException.ThrowIfNull(audio);
         ArgumentNullException.ThrowIfNull(options);
-        var decoder = _decoders.FirstOrDefault(decoder => string.Equals(decoder.Name, options.Algorithm, StringComparison.OrdinalIgnoreCase))
-            ?? throw new AsrException(
-                $"Unknown algorithm \"{options.Algorithm}\": this model has {string.Join(", ", _decoders.Select(decoder => decoder.Name))}.");
+        var decoder = FindDecoder(options);
         if (audio.SampleRateHz != Info.SampleRateHz)
         {
             throw new AsrException($"The audio has {audio.SampleRateHz} samples per second; the model takes {Info.SampleRateHz}.");
         }
 
+        return WithAdapter(options, name =>
+            decoder.Decode(Parts, audio, OptionCheck.Check(options, Parts), progress, cancellationToken) with { AdapterVersion = name });
+    }
+
+    /// <summary>Whether <see cref="TranscribeMany"/> decodes windows of several files together with these options.</summary>
+    /// <exception cref="AsrException">There is no such algorithm.</exception>
+    public bool BatchesFiles(TranscriptionOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return options.BatchSize > 1 && FindDecoder(options) is IBatchSpeechDecoder;
+    }
+
+    /// <summary>Transcribes files, windows of several together.</summary>
+    /// <param name="audio">The files, each at <see cref="RecognizerInfo.SampleRateHz"/>; taken and read one after the other.</param>
+    /// <param name="options">How; see <see cref="BatchesFiles"/>.</param>
+    /// <param name="finished">Told each file with its number, in their order, on the calling thread.</param>
+    /// <param name="progress">Told a file's number and how far it is; may be null.</param>
+    /// <param name="cancellationToken">Stops between two decoding steps.</param>
+    /// <exception cref="AsrException">An option cannot be used, or the algorithm decodes no files together.</exception>
+    public void TranscribeMany(
+        IEnumerable<IAudioSource> audio,
+        TranscriptionOptions options,
+        Action<int, FileTranscription> finished,
+        Action<int, TranscriptionProgress>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(audio);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(finished);
+        var decoder = FindDecoder(options) as IBatchSpeechDecoder
+            ?? throw new AsrException($"--algorithm {options.Algorithm} decodes one file after the other: use --algorithm {ChunkedDecoder.Defaults.Algorithm}.");
+        _ = WithAdapter(options, name =>
+        {
+            decoder.DecodeMany(
+                Parts,
+                audio,
+                OptionCheck.Check(options, Parts),
+                (index, file) => finished(index, file with { Result = file.Result is { } result ? result with { AdapterVersion = name } : null }),
+                progress,
+                cancellationToken);
+            return true;
+        });
+    }
+
+    private ISpeechDecoder FindDecoder(TranscriptionOptions options) =>
+        _decoders.FirstOrDefault(decoder => string.Equals(decoder.Name, options.Algorithm, StringComparison.OrdinalIgnoreCase))
+            ?? throw new AsrException(
+                $"Unknown algorithm \"{options.Algorithm}\": this model has {string.Join(", ", _decoders.Select(decoder => decoder.Name))}.");
+
+    // Runs work with the adapter that the options choose, and tells it the adapter's version.
+    private T WithAdapter<T>(TranscriptionOptions options, Func<string, T> work)
+    {
         var (name, number) = FindAdapter(options.Adapter);
         var model = Parts.Model as IMultiAdapterModel;
         var before = model?.ActiveAdapter;
@@ -162,7 +212,7 @@ public sealed class WhisperRecognizer : ISpeechRecognizer
 
         try
         {
-            return decoder.Decode(Parts, audio, OptionCheck.Check(options, Parts), progress, cancellationToken) with { AdapterVersion = name };
+            return work(name);
         }
         finally
         {

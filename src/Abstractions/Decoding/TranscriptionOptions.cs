@@ -79,6 +79,12 @@ public sealed record TranscriptionOptions
     public double? ChunkLengthSeconds { get; init; }
 
     /// <summary>
+    /// What a window of <c>chunked</c> has in common with the one before and the one after it, on each side, in seconds; less than half of
+    /// the window. Null takes a sixth of it.
+    /// </summary>
+    public double? StrideLengthSeconds { get; init; }
+
+    /// <summary>
     /// Start and end of each part to transcribe, in seconds, ascending; an end that is left out is the end of the audio. Empty
     /// transcribes all of it.
     /// </summary>

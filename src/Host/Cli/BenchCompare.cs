@@ -86,6 +86,7 @@ internal static class BenchCompare
 
     private sealed class Comparison : IDisposable
     {
+        private readonly WhisperConfig _config;
         private readonly WhisperCpp _other;
         private readonly int _threads;
         private readonly CancellationToken _cancellationToken;
@@ -98,7 +99,7 @@ internal static class BenchCompare
 
         public Comparison(WhisperConfig config, WhisperCpp other, string[] precisions, ISeq2SeqBackend[] ours, int threads, CancellationToken cancellationToken)
         {
-            (_other, _threads, _cancellationToken) = (other, threads, cancellationToken);
+            (_config, _other, _threads, _cancellationToken) = (config, other, threads, cancellationToken);
             _mels = config.NumMelBins;
             _logits = new float[config.VocabSize];
             _features = BenchCommand.Noise(config.NumMelBins * BenchCommand.Frames(WindowSeconds, config));
@@ -197,7 +198,7 @@ internal static class BenchCompare
         private (double Encode, double Token) Measure(ISeq2SeqModel model, double seconds, int tokens)
         {
             // A graph of a fixed length hears silence behind the chunk, as whisper.cpp does.
-            var frames = (int)((model.Info.SupportsShortContext ? seconds : WindowSeconds) * 100);
+            var frames = BenchCommand.Frames(model.Info.SupportsShortContext ? seconds : WindowSeconds, _config);
             Time(model, frames, tokens: 1); // the first run allocates
             return Time(model, frames, tokens);
         }

@@ -11,6 +11,7 @@ using AsrPlatform.Host.Learning.Data;
 using AsrPlatform.Host.Live;
 using AsrPlatform.Host.Live.Client;
 using AsrPlatform.Host.Serving;
+using AsrPlatform.Host.Settings;
 using AsrPlatform.Whisper.Text;
 
 namespace AsrPlatform.Host.Cli;
@@ -72,6 +73,7 @@ internal static class BenchStream
             builder.Configuration.AddEnvironmentVariables("ASR_");
             builder.Services.AddSingleton(plugins);
             builder.Services.AddLive(() => RecognizerLoader.Load(plugins, loading, cancellationToken), builder.Configuration);
+            SettingsCheck.Require(builder.Services, builder.Configuration);
             builder.Services.PostConfigure<LiveOptions>(options =>
             {
                 options.MaximumSessions = Math.Max(options.MaximumSessions, count);

@@ -14,7 +14,7 @@ internal sealed class DecodingOptions
 
     private readonly Option<string?> _language = new("--language") { Description = "the speech's language, such as en or english; default: detected", HelpName = "XX" };
     private readonly Option<string> _task = new("--task") { Description = "transcribe, or translate into English", HelpName = "TASK", DefaultValueFactory = _ => "transcribe" };
-    private readonly Option<string> _algorithm = new("--algorithm") { Description = "openai: sequential windows with fallback; hf: transformers' generate (fallback, thresholds and previous text are off unless given)", HelpName = "NAME", DefaultValueFactory = _ => Defaults.Algorithm };
+    private readonly Option<string> _algorithm = new("--algorithm") { Description = "openai: sequential windows with fallback; hf: transformers' generate (fallback, thresholds and previous text are off unless given); chunked: transformers' pipeline, windows that overlap decoded side by side (as hf, and no previous text)", HelpName = "NAME", DefaultValueFactory = _ => Defaults.Algorithm };
     private readonly Option<bool> _wordTimestamps = new("--word-timestamps") { Description = "a time and a probability for each word" };
     private readonly Option<bool> _withoutTimestamps = new("--without-timestamps") { Description = "asks the model for text alone" };
     private readonly Option<double> _temperature = new("--temperature") { Description = "sampling temperature, 0 to 1", HelpName = "X", DefaultValueFactory = _ => Defaults.Temperature };
@@ -36,8 +36,9 @@ internal sealed class DecodingOptions
         CustomParser = ParseTokens,
     };
 
-    private readonly Option<double?> _chunkLength = new("--chunk-length") { Description = "window in seconds (chunked)", HelpName = "S" };
-    private readonly Option<int> _batchSize = new("--batch-size") { Description = "windows decoded together where the algorithm allows it", HelpName = "N", DefaultValueFactory = _ => Defaults.BatchSize };
+    private readonly Option<double?> _chunkLength = new("--chunk-length") { Description = "with chunked: the windows in seconds; default: the model's", HelpName = "S" };
+    private readonly Option<double?> _strideLength = new("--stride-length") { Description = "with chunked: what a window shares with each of its neighbours, in seconds; default: a sixth of it", HelpName = "S" };
+    private readonly Option<int> _batchSize = new("--batch-size") { Description = "with chunked: windows decoded together, of several files too", HelpName = "N", DefaultValueFactory = _ => Defaults.BatchSize };
     private readonly Option<int?> _maxNewTokens = new("--max-new-tokens") { Description = "most tokens a window; default: the algorithm's", HelpName = "N" };
     private readonly Option<int> _seed = new("--seed") { Description = "seed of sampling", HelpName = "N", DefaultValueFactory = _ => Defaults.Seed };
 
@@ -47,8 +48,8 @@ internal sealed class DecodingOptions
         Option[] options =
         [
             _language, _task, _algorithm, _wordTimestamps, _withoutTimestamps, _temperature, _increment, _bestOf, _beamSize, _patience,
-            _lengthPenalty, _initialPrompt, _condition, _compression, _logProbability, _noSpeech, _suppress, _chunkLength, _batchSize,
-            _maxNewTokens, _seed,
+            _lengthPenalty, _initialPrompt, _condition, _compression, _logProbability, _noSpeech, _suppress, _chunkLength,
+            _strideLength, _batchSize, _maxNewTokens, _seed,
         ];
         foreach (var option in options)
         {
@@ -61,9 +62,20 @@ internal sealed class DecodingOptions
     public TranscriptionOptions Read(ParseResult parsed)
     {
         var options = ReadAll(parsed);
-        if (!options.Algorithm.Equals(HuggingFaceDecoder.Defaults.Algorithm, StringComparison.OrdinalIgnoreCase))
+        var isChunked = options.Algorithm.Equals(ChunkedDecoder.Defaults.Algorithm, StringComparison.OrdinalIgnoreCase);
+        if (!isChunked && (options.ChunkLengthSeconds ?? options.StrideLengthSeconds) is not null)
+        {
+            throw new AsrException($"--chunk-length and --stride-length are for --algorithm {ChunkedDecoder.Defaults.Algorithm}: leave them out, or give it.");
+        }
+
+        if (!isChunked && !options.Algorithm.Equals(HuggingFaceDecoder.Defaults.Algorithm, StringComparison.OrdinalIgnoreCase))
         {
             return options;
+        }
+
+        if (isChunked && options.ConditionOnPreviousText && parsed.GetResult(_condition) is { Implicit: false })
+        {
+            throw new AsrException("--algorithm chunked decodes windows side by side, without the text before them: leave --condition-on-previous-text out, or use another algorithm.");
         }
 
         // transformers has other defaults than OpenAI.
@@ -100,6 +112,7 @@ internal sealed class DecodingOptions
         NoSpeechThreshold = parsed.GetValue(_noSpeech)!.Value,
         SuppressTokens = parsed.GetValue(_suppress),
         ChunkLengthSeconds = parsed.GetValue(_chunkLength),
+        StrideLengthSeconds = parsed.GetValue(_strideLength),
         BatchSize = parsed.GetValue(_batchSize) is var size and > 0 ? size : throw new AsrException("--batch-size: give 1 or more"),
         MaxNewTokens = parsed.GetValue(_maxNewTokens),
         Seed = parsed.GetValue(_seed),

@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace AsrPlatform.Host.Cli;
 
-/// <summary><c>asr export hf|onnx</c>: a model in the files of others.</summary>
+/// <summary><c>asr export hf|onnx|check</c>: a model in the files of others.</summary>
 internal static class ExportCommand
 {
     public static Command Create()
@@ -10,6 +10,7 @@ internal static class ExportCommand
         var command = new Command("export", "Writes a model for other programs.");
         command.Subcommands.Add(CreateHf());
         command.Subcommands.Add(ExportOnnx.Create());
+        command.Subcommands.Add(ExportCheck.Create());
         return command;
     }
 

@@ -1,6 +1,10 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Host.Serving;
 using AsrPlatform.Onnx.Export;
+using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Host.Cli;
 
@@ -26,6 +30,9 @@ internal static class ExportOnnx
         var float32 = Pattern("--fp32-layers", "with int8: the layers that stay in fp32, by a pattern of their names, such as 'fc2$'");
         var rows = Pattern("--row-scaled-layers", "with int8 and the fast layout: the layers whose input rows have a scale each, by a pattern of their names");
         var quiet = new Option<bool>("--quiet") { Description = "show no progress" };
+        var checking = new ExportChecking();
+        var uncompared = new Option<bool>("--no-check") { Description = "compares nothing" };
+        var keep = new Option<bool>("--keep-failed") { Description = $"writes the folder even if the export is not what the model is; {ExportChecking.FileName} in it says so" };
 
         var command = new Command("onnx", "Writes a checkpoint as ONNX graphs, with an adapter merged where one is given.");
         command.Options.Add(model.Model);
@@ -35,6 +42,9 @@ internal static class ExportOnnx
         command.Options.Add(model.Adapter);
         command.Options.Add(float32);
         command.Options.Add(rows);
+        checking.AddTo(command);
+        command.Options.Add(uncompared);
+        command.Options.Add(keep);
         command.Options.Add(model.DataDirectory);
         command.Options.Add(model.Plugins.Directory);
         command.Options.Add(quiet);
@@ -67,16 +77,62 @@ internal static class ExportOnnx
                 Float32Layers = parsed.GetValue(float32),
                 RowScaledLayers = parsed.GetValue(rows),
             };
-            await AdapterMerging.RunAsync(model, parsed, source, model.ReadAdapter(parsed), merger => ProgressBar.Run("Exporting", parsed.GetValue(quiet), report =>
+            var adapter = model.ReadAdapter(parsed);
+            var result = await DedicatedThread.RunAsync(() =>
             {
-                OnnxExport.Write(source, target, options with { Merger = merger, Progress = report }, cancellationToken);
-                return 0;
-            }));
+                ExportCheckResult? found = null;
+                AtomicFolder.Write(target, aside =>
+                {
+                    AdapterMerging.RunAsync(model, parsed, source, adapter, merger => ProgressBar.Run("Exporting", parsed.GetValue(quiet), report =>
+                    {
+                        OnnxExport.Write(source, aside, options with { Merger = merger, Progress = report }, cancellationToken);
+                        return 0;
+                    })).GetAwaiter().GetResult();
+                    if (!parsed.GetValue(uncompared))
+                    {
+                        found = Check(aside);
+                        ExportChecking.Write(Path.Combine(aside, ExportChecking.FileName), found);
+                        if (found.Faults.Count > 0 && !parsed.GetValue(keep))
+                        {
+                            throw Failed(found, "nothing was written; --keep-failed keeps it");
+                        }
+                    }
+                });
+                return found;
+
+                ExportCheckResult Check(string aside)
+                {
+                    var catalog = model.Plugins.Load(parsed);
+                    try
+                    {
+                        var request = new ModelRequest(null, new ModelLoadOptions { ModelDirectory = source }, adapter);
+                        return ProgressBar.Run("Comparing", parsed.GetValue(quiet), report =>
+                            checking.Run(catalog, parsed, request, aside, parsed.GetValue(precision)!, share => report(share, ""), cancellationToken));
+                    }
+                    finally
+                    {
+                        catalog.DisposeAsync().AsTask().GetAwaiter().GetResult();
+                    }
+                }
+            });
+            if (result?.Faults.Count > 0)
+            {
+                throw Failed(result, $"{target} was kept");
+            }
+
+            if (result is not null)
+            {
+                await Console.Error.WriteLineAsync(result.Summary);
+            }
+
             Console.WriteLine(target);
             return 0;
         });
         return command;
     }
+
+    private static AsrException Failed(ExportCheckResult result, string consequence) =>
+        new($"the export is not what the model is: {string.Join("; ", result.Faults)} ({result.Summary}): {consequence}");
 
     private static Option<Regex?> Pattern(string name, string description) => new(name)
     {

@@ -6,6 +6,8 @@ using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Transcripts;
+using AsrPlatform.Whisper;
+using AsrPlatform.Whisper.Decoding;
 using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Host.Cli;
@@ -49,31 +51,79 @@ internal static class TranscribeCommand
         {
             var targets = Targets();
             var failed = 0;
+            if (Files.Length > 1 && recognizer is WhisperRecognizer whisper && whisper.BatchesFiles(options))
+            {
+                TranscribeTogether(whisper, options, (index, file) => Finish(index, file.Result, file.Error), cancellationToken);
+                return failed == 0 ? 0 : 1;
+            }
+
             for (var index = 0; index < Files.Length; index++)
             {
                 try
                 {
-                    var text = TranscriptFormat.Write(Transcribe(recognizer, Files[index], options, cancellationToken), Format);
-                    if (targets is not null)
-                    {
-                        AtomicFile.Write(targets[index], stream => stream.Write(Encoding.UTF8.GetBytes(text)));
-                    }
-                    else
-                    {
-                        var header = Files.Length > 1 && Format != "json" ? $"==> {Files[index]} <==\n" : "";
-                        Console.Out.Write(header + text);
-                        Console.Out.Flush();
-                    }
+                    Finish(index, Transcribe(recognizer, Files[index], options, cancellationToken), null);
                 }
                 catch (AsrException error)
                 {
-                    // One broken file does not cost the others.
-                    failed++;
-                    Console.Error.WriteLine($"asr: {error.Message}");
+                    Finish(index, null, error);
                 }
             }
 
             return failed == 0 ? 0 : 1;
+
+            // One broken file does not cost the others.
+            void Finish(int index, TranscriptionResult? result, AsrException? error)
+            {
+                try
+                {
+                    Write(index, targets?[index], result ?? throw error!);
+                }
+                catch (AsrException problem)
+                {
+                    failed++;
+                    Console.Error.WriteLine($"asr: {problem.Message}");
+                }
+            }
+        }
+
+        private void Write(int index, string? target, TranscriptionResult result)
+        {
+            var text = TranscriptFormat.Write(result, Format);
+            if (target is not null)
+            {
+                AtomicFile.Write(target, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+                return;
+            }
+
+            var header = Files.Length > 1 && Format != "json" ? $"==> {Files[index]} <==\n" : "";
+            Console.Out.Write(header + text);
+            Console.Out.Flush();
+        }
+
+        private void TranscribeTogether(
+            WhisperRecognizer recognizer, TranscriptionOptions options, Action<int, FileTranscription> finished, CancellationToken cancellationToken)
+        {
+            var opened = new AudioFile?[Files.Length];
+            var sources = Files.Select((path, index) => new DeferredAudioSource(recognizer.Info.SampleRateHz, () =>
+            {
+                var file = AudioFile.Open(path);
+                opened[index] = file;
+                return (file, file);
+            }));
+            _ = ProgressBar.Run("transcribe", quiet: !Progress, report =>
+            {
+                recognizer.TranscribeMany(
+                    sources,
+                    options,
+                    (index, file) =>
+                    {
+                        finished(index, file);
+                        Warn(opened[index]);
+                        report((index + 1) / (double)Files.Length, $"{index + 1}/{Files.Length} files");
+                    },
+                    cancellationToken: cancellationToken);
+                return 0;
+            });
         }
 
         private TranscriptionResult Transcribe(ISpeechRecognizer recognizer, string path, TranscriptionOptions options, CancellationToken cancellationToken)
@@ -83,12 +133,16 @@ internal static class TranscribeCommand
             var result = Progress
                 ? WithProgress(Path.GetFileName(path), report => recognizer.Transcribe(audio, options, report, cancellationToken))
                 : recognizer.Transcribe(audio, options, null, cancellationToken);
-            if (file.Warning is { } warning)
+            Warn(file);
+            return result;
+        }
+
+        private static void Warn(AudioFile? file)
+        {
+            if (file?.Warning is { } warning)
             {
                 Console.Error.WriteLine($"asr: warning: {warning}");
             }
-
-            return result;
         }
 
         /// <summary>Where each file's text goes, checked before the work starts; null for stdout.</summary>

@@ -22,11 +22,22 @@ internal sealed record SettingsSection(string Name, Type Options, Func<IConfigur
     public IEnumerable<string> Errors(IConfiguration configuration)
     {
         var section = configuration.GetSection(Name);
-        var unreadable = section.GetChildren().Select(entry => (entry.Key, Error: Unreadable(entry))).Where(entry => entry.Error is not null).ToArray();
+        var unreadable = Unreadable(section).ToArray();
         var readable = new ConfigurationBuilder()
             .AddInMemoryCollection(section.AsEnumerable(makePathsRelative: true).Where(setting => !unreadable.Any(entry => setting.Key.Split(':')[0].Equals(entry.Key, StringComparison.OrdinalIgnoreCase))))
             .Build();
-        return [.. unreadable.Select(entry => entry.Error!), .. CheckRanges(readable)];
+        return [.. unreadable.Select(entry => entry.Error), .. CheckRanges(readable)];
+    }
+
+    /// <summary>Requires every name and value to be one that can be read, so that binding cannot fail.</summary>
+    /// <exception cref="OptionsValidationException">Something cannot; the message lists all of it.</exception>
+    public void RequireReadable(IConfiguration configuration)
+    {
+        string[] errors = [.. Unreadable(configuration.GetSection(Name)).Select(entry => entry.Error)];
+        if (errors.Length > 0)
+        {
+            throw new OptionsValidationException(Name, Options, errors);
+        }
     }
 
     /// <summary>Each setting with its value and whether it was given.</summary>
@@ -37,8 +48,14 @@ internal sealed record SettingsSection(string Name, Type Options, Func<IConfigur
         return Properties.Select(property => ($"{Name}:{property.Name}", Show(property.GetValue(values)), section.GetSection(property.Name).Exists()));
     }
 
+    private IEnumerable<(string Key, string Error)> Unreadable(IConfigurationSection section) =>
+        from entry in section.GetChildren()
+        let error = WhatIsWrong(entry)
+        where error is not null
+        select (entry.Key, error);
+
     /// <summary>What is wrong with an entry: its name or the form of its value.</summary>
-    private string? Unreadable(IConfigurationSection entry)
+    private string? WhatIsWrong(IConfigurationSection entry)
     {
         var property = Properties.FirstOrDefault(one => one.Name.Equals(entry.Key, StringComparison.OrdinalIgnoreCase));
         if (property is null)
@@ -103,13 +120,20 @@ internal static class SettingsServices
     public static IServiceCollection AddSettings<T>(this IServiceCollection services, IConfiguration configuration, string section)
         where T : class, new()
     {
-        services.AddOptions<T>().Bind(configuration.GetSection(section)).ValidateOnStart();
+        var settings = new SettingsSection(section, typeof(T), CheckRanges<T>);
+        services.AddOptions<T>()
+            .Configure(options =>
+            {
+                settings.RequireReadable(configuration);
+                configuration.GetSection(section).Bind(options);
+            })
+            .ValidateOnStart();
         if (new T() is IValidateOptions<T> validation)
         {
             services.AddSingleton(validation);
         }
 
-        services.AddSingleton(new SettingsSection(section, typeof(T), CheckRanges<T>));
+        services.AddSingleton(settings);
         return services;
     }
 

@@ -39,10 +39,11 @@ internal static class OptionCheck
         Require(options.BestOf is null or >= 1, $"Best-of is {options.BestOf}; expected at least 1.");
         Require(options.Patience is null or > 0, $"The patience is {options.Patience}; expected a number above 0.");
         Require(
-            options.LengthPenalty is null or (>= 0 and <= 1) || (options.Algorithm == HuggingFaceDecoder.Defaults.Algorithm && double.IsFinite(options.LengthPenalty.Value)),
+            options.LengthPenalty is null or (>= 0 and <= 1) || (IsTransformers(options) && double.IsFinite(options.LengthPenalty.Value)),
             $"The length penalty is {options.LengthPenalty}; expected 0…1.");
         Require(options.MaxNewTokens is null or >= 1, $"The largest number of new tokens is {options.MaxNewTokens}; expected at least 1.");
         Require(options.ChunkLengthSeconds is null or > 0, $"The chunk length is {options.ChunkLengthSeconds} s; expected more than 0.");
+        Require(options.StrideLengthSeconds is null or >= 0, $"The stride is {options.StrideLengthSeconds} s; expected 0 or more.");
         Require(options.BatchSize >= 1, $"The batch size is {options.BatchSize}; expected at least 1.");
         Require(IsNumber(options.CompressionRatioThreshold) && IsNumber(options.LogProbabilityThreshold) && IsNumber(options.NoSpeechThreshold), "A threshold is no number; switch it off with none.");
         for (var i = 0; i < options.ClipTimestamps.Count; i++)
@@ -50,6 +51,9 @@ internal static class OptionCheck
             Require(options.ClipTimestamps[i] >= (i == 0 ? 0 : options.ClipTimestamps[i - 1]), $"The clip timestamps are {string.Join(", ", options.ClipTimestamps)}; expected seconds in ascending order.");
         }
     }
+
+    private static bool IsTransformers(TranscriptionOptions options) =>
+        options.Algorithm == HuggingFaceDecoder.Defaults.Algorithm || options.Algorithm == ChunkedDecoder.Defaults.Algorithm;
 
     private static void CheckSearch(TranscriptionOptions options)
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Cli;
 
@@ -10,13 +11,29 @@ public sealed class DecodingOptionsTests
     public void Read_NothingGiven_HasTheDefaultsOfTheAlgorithm()
     {
         Assert.Equal(new TranscriptionOptions(), Read() with { SuppressTokens = null });
-        var hf = Read("--algorithm", "hf");
-        Assert.Equal("hf", hf.Algorithm);
-        Assert.Null(hf.CompressionRatioThreshold);
-        Assert.Null(hf.LogProbabilityThreshold);
-        Assert.Null(hf.NoSpeechThreshold);
-        Assert.Null(hf.TemperatureIncrementOnFallback);
-        Assert.False(hf.ConditionOnPreviousText);
+        foreach (var algorithm in (string[])["hf", "chunked"])
+        {
+            var options = Read("--algorithm", algorithm);
+            Assert.Equal(algorithm, options.Algorithm);
+            Assert.Null(options.CompressionRatioThreshold);
+            Assert.Null(options.LogProbabilityThreshold);
+            Assert.Null(options.NoSpeechThreshold);
+            Assert.Null(options.TemperatureIncrementOnFallback);
+            Assert.False(options.ConditionOnPreviousText);
+        }
+    }
+
+    [Fact]
+    public void Read_OptionsOfChunked_AreItsAlone()
+    {
+        var options = Read("--algorithm", "chunked", "--chunk-length", "20", "--stride-length", "2.5", "--batch-size", "4");
+        Assert.Equal((20.0, 2.5, 4), (options.ChunkLengthSeconds, options.StrideLengthSeconds, options.BatchSize));
+        Assert.Contains("--algorithm chunked", Assert.Throws<AsrException>(() => Read("--chunk-length", "20")).Message, StringComparison.Ordinal);
+        Assert.Contains("--algorithm chunked", Assert.Throws<AsrException>(() => Read("--algorithm", "hf", "--stride-length", "2")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "leave --condition-on-previous-text out",
+            Assert.Throws<AsrException>(() => Read("--algorithm", "chunked", "--condition-on-previous-text", "true")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

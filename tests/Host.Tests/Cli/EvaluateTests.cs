@@ -37,6 +37,25 @@ public sealed class EvaluateTests : IDisposable
     }
 
     [Fact]
+    public void Evaluate_InBatchesOfSeveralFiles_KeepsTheOrderAndDropsWhatIsBroken()
+    {
+        _folder.Write("noise.wav", "no audio");
+        var manifest = _folder.Write(
+            "m.jsonl",
+            $$"""
+            {"audio": "{{Fixtures.Path("audio/fox.wav")}}", "text": "The quick brown fox jumps over the lazy dog.", "language": "en"}
+            {"audio": "{{Fixtures.Path("audio/de.wav")}}", "text": "Guten Morgen, wie geht es Ihnen heute?", "language": "de"}
+            {"audio": "noise.wav", "text": "x", "language": "en"}
+            {"audio": "{{Fixtures.Path("audio/live.wav")}}", "text": "Captions arrive while you are still speaking.", "language": "en"}
+            """);
+        var json = Json(Evaluate(manifest, "--algorithm", "chunked", "--batch-size", "4", "--json"));
+        Assert.Equal(0, json.GetProperty("wer").GetDouble());
+        Assert.Equal([1, 2, 4], json.GetProperty("files").EnumerateArray().Select(file => file.GetProperty("row").GetInt32()));
+        Assert.Equal(3, Assert.Single(json.GetProperty("dropped").EnumerateArray()).GetProperty("row").GetInt32());
+        Assert.All(json.GetProperty("files").EnumerateArray(), file => Assert.True(file.GetProperty("real_time_factor").GetDouble() > 0));
+    }
+
+    [Fact]
     public void Evaluate_ToTheTerminal_ShowsTheWorstUtterances()
     {
         var output = Evaluate(Fixtures.Path("finetune/eval.jsonl"), "--language", "en", "--worst", "1").ShouldSucceed();

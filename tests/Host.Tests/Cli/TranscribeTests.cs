@@ -79,6 +79,23 @@ public sealed class TranscribeTests : IDisposable
         Assert.Contains("broken.wav", result.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Transcribe_SeveralFilesInOneBatch_GivesEachItsTextAndFailsForTheBroken()
+    {
+        var broken = Write("broken.wav", "this is no audio"u8);
+        var result = Transcribe(
+            Audio("fox"), broken, Audio("live"), "--algorithm", "chunked", "--batch-size", "4", "--language", "en", "--word-timestamps", "--format", "json");
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("broken.wav", result.Error, StringComparison.Ordinal);
+        var files = result.Output.TrimEnd('\n').Split('\n').Select(line => JsonDocument.Parse(line).RootElement).ToArray();
+        Assert.Equal([" " + FoxText, " Captions arrive while you are still speaking."], files.Select(file => file.GetProperty("text").GetString()));
+        Assert.Equal(FoxText.Split(' ').Length, files[0].GetProperty("segments")[0].GetProperty("words").GetArrayLength());
+    }
+
+    [Fact]
+    public void Transcribe_StrideOfHalfAChunk_Fails() =>
+        Transcribe(Audio("fox"), "--algorithm", "chunked", "--chunk-length", "10", "--stride-length", "5").ShouldFailWith("less than half of the chunk length");
+
     [Theory]
     [InlineData(8000, 1, false)]
     [InlineData(48000, 6, false)]

@@ -1,8 +1,16 @@
+using System.Reflection;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Host.Api.OpenAi;
+using AsrPlatform.Host.Diagnostics;
+using AsrPlatform.Host.Learning.Rounds;
+using AsrPlatform.Host.Live;
+using AsrPlatform.Host.Security;
 using AsrPlatform.Host.Settings;
 using AsrPlatform.Host.Tests.Cli;
 using AsrPlatform.Tests;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace AsrPlatform.Host.Tests.Settings;
 
@@ -84,6 +92,55 @@ public sealed class SettingsTests : IDisposable
         {
             Assert.Contains(one, result.Error, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void Options_OfAnySectionThatCannotBeRead_SayKeyValueAndWhatIsExpected()
+    {
+        var places = SettingsSection.All(Services(new ConfigurationBuilder().Build()))
+            .SelectMany(section => section.Properties.Where(property => property.PropertyType.IsValueType), (section, property) => (Section: section, Name: $"{section.Name}:{property.Name}"))
+            .ToArray();
+        Assert.True(places.Select(place => place.Section.Name).Distinct().Count() >= 7 && places.Length > 30, $"only {places.Length} settings were found");
+        foreach (var (section, name) in places)
+        {
+            var configuration = new ConfigurationBuilder().AddInMemoryCollection([new(name, "zebra!")]).Build();
+            var services = Services(configuration);
+            var expected = $"{name} is 'zebra!'; give ";
+            Assert.StartsWith(expected, Assert.Single(Assert.Throws<OptionsValidationException>(() => SettingsCheck.Require(services, configuration)).Failures), StringComparison.Ordinal);
+
+            // A host that checks nothing is told the same where it reads them.
+            using var provider = services.BuildServiceProvider();
+            var type = typeof(IOptions<>).MakeGenericType(section.Options);
+            var error = Assert.Throws<TargetInvocationException>(() => type.GetProperty("Value")!.GetValue(provider.GetRequiredService(type)));
+            Assert.StartsWith(expected, Assert.Single(Assert.IsType<OptionsValidationException>(error.InnerException).Failures), StringComparison.Ordinal);
+        }
+
+        static ServiceCollection Services(IConfiguration configuration)
+        {
+            var services = new ServiceCollection();
+            services.AddLive(() => throw new NotSupportedException(), configuration);
+            services.AddLearning(configuration);
+            services.AddOpenAi(configuration);
+            services.AddSecurity(configuration);
+            services.AddSettings<TelemetryOptions>(configuration, TelemetryOptions.Section);
+            return services;
+        }
+    }
+
+    [Theory]
+    [InlineData("stream", "{0}")]
+    [InlineData("bench", "stream", "--data", "{1}")]
+    [InlineData("serve", "--data-dir", "{2}", "--urls", "http://127.0.0.1:0")]
+    public void Verbs_WithAValueThatIsNoTime_SayWhatIsExpected(params string[] arguments)
+    {
+        var manifest = _folder.Write("manifest.jsonl", $$"""{"audio": "{{Fixtures.Path("audio/fox.wav")}}", "text": "the quick brown fox", "words": [{"word": "the", "start": 0.1, "end": 0.3}]}""");
+        string[] given = [.. arguments.Select(argument => argument.Replace("{0}", Fixtures.Path("audio/fox.wav"), StringComparison.Ordinal).Replace("{1}", manifest, StringComparison.Ordinal).Replace("{2}", _folder.Root, StringComparison.Ordinal))];
+        using var process = AsrProcess.Start(redirectInput: false, [("ASR_Live__HoldBack", "0.8")], [.. given, "--plugins-dir", _folder.File("none")]);
+        var output = process.StandardOutput.ReadToEndAsync();
+        var error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        new AsrProcess.Result(process.ExitCode, output.GetAwaiter().GetResult(), error)
+            .ShouldFailWith("the settings cannot be used: Live:HoldBack is '0.8'; give a time such as 00:00:30");
     }
 
     [Fact]

@@ -95,6 +95,16 @@ internal sealed class Manifest
         return manifest;
     }
 
+    /// <summary>At most so many of its utterances, spread evenly over it; the rows that cannot be used are left out.</summary>
+    public Manifest Sample(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
+        var sample = new Manifest(Path);
+        count = Math.Min(count, _entries.Count);
+        sample._entries.AddRange(Enumerable.Range(0, count).Select(index => _entries[(int)((long)index * _entries.Count / count)]));
+        return sample;
+    }
+
     /// <summary>Throws when nothing can be used.</summary>
     /// <param name="usable">Rows that are left.</param>
     /// <param name="further">Rows dropped after reading.</param>

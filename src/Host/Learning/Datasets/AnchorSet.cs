@@ -14,7 +14,9 @@ internal sealed class AnchorSet
     /// <summary>The folder in a model's that holds its anchor set.</summary>
     public const string FolderName = "anchor";
 
-    private const string AnchorFile = "anchor.jsonl";
+    /// <summary>Its manifest to evaluate on.</summary>
+    public const string AnchorFile = "anchor.jsonl";
+
     private const string ReplayFile = "replay.jsonl";
     private const string IndexFile = "index.json";
 

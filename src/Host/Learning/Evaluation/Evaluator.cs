@@ -4,6 +4,7 @@ using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Learning.Data;
+using AsrPlatform.Whisper;
 using AsrPlatform.Whisper.Text;
 
 namespace AsrPlatform.Host.Learning.Evaluation;
@@ -53,50 +54,105 @@ internal static class Evaluator
         Action<int, ErrorCounts>? progress = null,
         CancellationToken cancellationToken = default)
     {
-        var utterances = new List<EvaluatedUtterance>(manifest.Entries.Count);
+        var utterances = new EvaluatedUtterance?[manifest.Entries.Count];
         var dropped = new List<DroppedRow>();
-        var counts = ErrorCounts.None;
-        foreach (var entry in manifest.Entries)
+        var (done, counts) = (0, ErrorCounts.None);
+        if (recognizer is WhisperRecognizer whisper && whisper.BatchesFiles(options))
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            AsrException? failure = null;
-            var clock = Stopwatch.StartNew();
-            try
-            {
-                using var audio = Open(entry, recognizer.Info.SampleRateHz);
-                var rowOptions = options.Language is null && entry.Language is { } language && recognizer.Info.Languages.Contains(language)
-                    ? options with { Language = language }
-                    : options;
-                var result = recognizer.Transcribe(audio.Source, rowOptions, null, cancellationToken);
-                clock.Stop();
-                var reference = normalizer?.Normalize(entry.Text) ?? entry.Text;
-                var hypothesis = normalizer?.Normalize(result.Text) ?? result.Text.Trim();
-                var utterance = new EvaluatedUtterance(
-                    entry, reference, hypothesis, result.Text.Trim(), WordErrorRate.Measure(reference, hypothesis), result.DurationSeconds, clock.Elapsed.TotalSeconds);
-                utterances.Add(utterance);
-                counts += utterance.Counts;
-            }
-            catch (AsrException error)
-            {
-                failure = error;
-            }
-
-            if (failure is not null)
-            {
-                // An option that cannot be used fails everywhere: it must not be listed as a thousand broken files.
-                if (utterances.Count == 0 && !IsUnreadable(entry))
-                {
-                    throw failure;
-                }
-
-                dropped.Add(new DroppedRow(entry.Row, entry.AudioName, DropReason.UnreadableAudio, failure.Message));
-            }
-
-            progress?.Invoke(utterances.Count + dropped.Count, counts);
+            Together(whisper);
+        }
+        else
+        {
+            OneByOne();
         }
 
-        manifest.RequireUsable(utterances.Count, dropped);
-        return new EvaluationResult(utterances, [.. manifest.Dropped.Concat(dropped).OrderBy(row => row.Row)]);
+        EvaluatedUtterance[] found = [.. utterances.OfType<EvaluatedUtterance>()];
+        manifest.RequireUsable(found.Length, dropped);
+        return new EvaluationResult(found, [.. manifest.Dropped.Concat(dropped).OrderBy(row => row.Row)]);
+
+        void OneByOne()
+        {
+            foreach (var (index, entry) in manifest.Entries.Index())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var clock = Stopwatch.StartNew();
+                try
+                {
+                    using var audio = Open(entry, recognizer.Info.SampleRateHz);
+                    var result = recognizer.Transcribe(audio.Source, options with { Language = LanguageOf(entry) }, null, cancellationToken);
+                    Keep(index, result, clock.Elapsed.TotalSeconds);
+                }
+                catch (AsrException error)
+                {
+                    Drop(entry, error);
+                }
+
+                progress?.Invoke(++done, counts);
+            }
+        }
+
+        // Options hold for a batch: utterances of one language go together. Of the time of a batch each has the share of its audio.
+        void Together(WhisperRecognizer whisper)
+        {
+            foreach (var language in manifest.Entries.Index().GroupBy(row => LanguageOf(row.Item)))
+            {
+                (int Index, ManifestEntry Entry)[] rows = [.. language];
+                var clock = Stopwatch.StartNew();
+                whisper.TranscribeMany(
+                    rows.Select(row => new DeferredAudioSource(whisper.Info.SampleRateHz, () =>
+                    {
+                        var audio = Open(row.Entry, whisper.Info.SampleRateHz);
+                        return (audio.Source, audio.Owned);
+                    })),
+                    options with { Language = language.Key },
+                    (place, file) =>
+                    {
+                        if (file.Result is { } result)
+                        {
+                            Keep(rows[place].Index, result, 0);
+                        }
+                        else
+                        {
+                            Drop(rows[place].Entry, file.Error!);
+                        }
+
+                        progress?.Invoke(++done, counts);
+                    },
+                    cancellationToken: cancellationToken);
+                var heard = rows.Sum(row => utterances[row.Index]?.AudioSeconds ?? 0);
+                foreach (var (index, _) in rows)
+                {
+                    utterances[index] = utterances[index] is { } utterance
+                        ? utterance with { Seconds = clock.Elapsed.TotalSeconds * utterance.AudioSeconds / heard }
+                        : null;
+                }
+            }
+        }
+
+        string? LanguageOf(ManifestEntry entry) =>
+            options.Language ?? (entry.Language is { } language && recognizer.Info.Languages.Contains(language) ? language : null);
+
+        void Keep(int index, TranscriptionResult result, double seconds)
+        {
+            var entry = manifest.Entries[index];
+            var reference = normalizer?.Normalize(entry.Text) ?? entry.Text;
+            var hypothesis = normalizer?.Normalize(result.Text) ?? result.Text.Trim();
+            var utterance = new EvaluatedUtterance(
+                entry, reference, hypothesis, result.Text.Trim(), WordErrorRate.Measure(reference, hypothesis), result.DurationSeconds, seconds);
+            utterances[index] = utterance;
+            counts += utterance.Counts;
+        }
+
+        void Drop(ManifestEntry entry, AsrException failure)
+        {
+            // An option that cannot be used fails everywhere: it must not be listed as a thousand broken files.
+            if (done == dropped.Count && !IsUnreadable(entry))
+            {
+                throw failure;
+            }
+
+            dropped.Add(new DroppedRow(entry.Row, entry.AudioName, DropReason.UnreadableAudio, failure.Message));
+        }
     }
 
     private static bool IsUnreadable(ManifestEntry entry)

@@ -46,7 +46,7 @@ public sealed class HuggingFaceDecoder : ISpeechDecoder
         ArgumentNullException.ThrowIfNull(options);
         var parts = WhisperDecoderInput.Require(input, Name);
         var generation = Complete(parts.Generation, parts.Tokenizer);
-        var generationOptions = Translate(options, parts);
+        var generationOptions = Translate(options, parts, Name);
         var (windows, seconds, owner) = AudioWindows.Open(audio, parts.Features, parts.Config.MaxFrames, cancellationToken);
         using (owner)
         using (var generator = new HuggingFaceGenerator(parts.Model, parts.Config, generation))
@@ -95,16 +95,18 @@ public sealed class HuggingFaceDecoder : ISpeechDecoder
             : new Dictionary<string, int> { ["transcribe"] = tokenizer.Transcribe, ["translate"] = tokenizer.Translate },
     };
 
-    private static GenerationOptions Translate(TranscriptionOptions options, WhisperDecoderInput parts)
+    /// <summary>The options of a transcription as those of <c>generate</c>.</summary>
+    /// <exception cref="AsrException">There is an option that transformers does not have.</exception>
+    internal static GenerationOptions Translate(TranscriptionOptions options, WhisperDecoderInput parts, string algorithm)
     {
         if (options.BestOf is not (null or 1) || options.Patience is not (null or 1))
         {
-            throw new AsrException($"--algorithm {AlgorithmName} knows neither --best-of nor --patience: leave them out, or use --algorithm openai.");
+            throw new AsrException($"--algorithm {algorithm} knows neither --best-of nor --patience: leave them out, or use --algorithm openai.");
         }
 
         if (options.ClipTimestamps.Count > 0)
         {
-            throw new AsrException($"--algorithm {AlgorithmName} transcribes audio as a whole: leave the clip timestamps out, or use --algorithm openai.");
+            throw new AsrException($"--algorithm {algorithm} transcribes audio as a whole: leave the clip timestamps out, or use --algorithm openai.");
         }
 
         var tokenizer = parts.Tokenizer;

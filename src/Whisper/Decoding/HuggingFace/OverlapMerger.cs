@@ -9,7 +9,8 @@ public static class OverlapMerger
     /// <summary>Merges windows in order.</summary>
     /// <param name="sequences">Tokens of each window; each overlaps its neighbours in time.</param>
     /// <param name="times">
-    /// A time for each token of each window, on one clock. When given, two equal tokens only match where the left one is not later.
+    /// Start and end of each token of each window, on one clock. When given, two equal tokens only match where the left one is not later:
+    /// by its start, then by its end.
     /// </param>
     /// <returns>The merged tokens, and for each the window and place that it comes from.</returns>
     /// <remarks>
@@ -17,7 +18,7 @@ public static class OverlapMerger
     /// overlap the left half comes from the left window and the right half from the right one, because a model knows the middle of its
     /// window best. Without such an offset the windows are put one after the other.
     /// </remarks>
-    public static MergedTokens Merge(IReadOnlyList<int[]> sequences, IReadOnlyList<double[]>? times = null)
+    public static MergedTokens Merge(IReadOnlyList<int[]> sequences, IReadOnlyList<(double Start, double End)[]>? times = null)
     {
         ArgumentNullException.ThrowIfNull(sequences);
         var tokens = new List<int>();
@@ -48,7 +49,10 @@ public static class OverlapMerger
 
     // Where the left window is left and the right one entered.
     private static (int LeftEnd, int RightStart) Cut(
-        ReadOnlySpan<int> left, ReadOnlySpan<double> leftTimes, ReadOnlySpan<int> right, ReadOnlySpan<double> rightTimes)
+        ReadOnlySpan<int> left,
+        ReadOnlySpan<(double Start, double End)> leftTimes,
+        ReadOnlySpan<int> right,
+        ReadOnlySpan<(double Start, double End)> rightTimes)
     {
         var best = 0.0;
         var cut = (left.Length, 0);
@@ -63,7 +67,7 @@ public static class OverlapMerger
             for (var i = 0; i < length; i++)
             {
                 if (left[leftStart + i] == right[rightStart + i]
-                    && (leftTimes.IsEmpty || leftTimes[leftStart + i] <= rightTimes[rightStart + i]))
+                    && (leftTimes.IsEmpty || leftTimes[leftStart + i].CompareTo(rightTimes[rightStart + i]) <= 0))
                 {
                     matches++;
                 }

@@ -11,34 +11,46 @@ namespace AsrPlatform.Whisper.Decoding.HuggingFace;
 /// </remarks>
 internal static class WordTimes
 {
-    private const string SpacedLanguage = "en";
+    /// <summary>The language by whose rules words are divided.</summary>
+    public const string SpacedLanguage = "en";
 
     /// <summary>Collects the words of a segment.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>
     /// <param name="window">The segment's window, with token times.</param>
     /// <param name="segment">The segment.</param>
     /// <param name="offset">Start of the window in seconds.</param>
-    /// <returns>
-    /// The words: each from the time of the token before its first to that of its last token, since a token's time is where it ends. The
-    /// probability is the mean of its tokens'.
-    /// </returns>
+    /// <returns>The words; a token lasts from the time of the one before it to its own.</returns>
     public static IReadOnlyList<TranscriptWord> Collect(
         WhisperTokenizer tokenizer, GeneratedWindow window, GeneratedSegment segment, double offset)
     {
-        var places = new List<int>(); // of the text tokens in the window
-        for (var i = 0; i < segment.Tokens.Count; i++)
+        var tokens = new List<HeardToken>();
+        for (var place = segment.Offset; place < segment.Offset + segment.Tokens.Count; place++)
         {
-            if (segment.Tokens[i] < tokenizer.EndOfText)
+            if (window.Tokens[place] < tokenizer.EndOfText)
             {
-                places.Add(segment.Offset + i);
+                tokens.Add(new HeardToken(
+                    window.Tokens[place],
+                    Math.Round(offset + (place == 0 ? 0 : window.TokenTimes![place - 1]), 2),
+                    Math.Round(offset + window.TokenTimes![place], 2),
+                    window.Probabilities[place],
+                    window,
+                    0));
             }
         }
 
-        int[] text = [.. places.Select(place => window.Tokens[place])];
-        var (words, wordTokens) = tokenizer.SplitToWords(text, SpacedLanguage);
+        return Collect(tokenizer, tokens);
+    }
+
+    /// <summary>Collects the words of tokens.</summary>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="tokens">Text, with times from the start of the audio.</param>
+    /// <returns>The words: each from the start of its first to the end of its last token. The probability is the mean of its tokens'.</returns>
+    public static IReadOnlyList<TranscriptWord> Collect(WhisperTokenizer tokenizer, IReadOnlyList<HeardToken> tokens)
+    {
+        var (words, wordTokens) = tokenizer.SplitToWords([.. tokens.Select(token => token.Id)], SpacedLanguage);
         WordTiming[] timings =
         [
-            .. words.Zip(wordTokens, (word, tokens) => new WordTiming { Word = word, TokenCount = tokens.Length, Start = 0, End = 0, Probability = 0 }),
+            .. words.Zip(wordTokens, (word, ids) => new WordTiming { Word = word, TokenCount = ids.Length, Start = 0, End = 0, Probability = 0 }),
         ];
         Punctuation.Merge(timings, Punctuation.HuggingFaceOpening);
 
@@ -51,14 +63,10 @@ internal static class WordTimes
                 continue;
             }
 
-            var place = places[first];
-            var last = places[first + timing.TokenCount - 1];
+            var last = first + timing.TokenCount - 1;
             result.Add(new TranscriptWord(
-                timing.Word,
-                Math.Round(offset + (place == 0 ? 0 : window.TokenTimes![place - 1]), 2),
-                Math.Round(offset + window.TokenTimes![last], 2),
-                places.Skip(first).Take(timing.TokenCount).Average(token => window.Probabilities[token])));
-            first += timing.TokenCount;
+                timing.Word, tokens[first].Start, tokens[last].End, tokens.Skip(first).Take(timing.TokenCount).Average(token => token.Probability)));
+            first = last + 1;
         }
 
         return result;

@@ -22,9 +22,20 @@ public sealed class OverlapMergerTests
     public void Merge_TimesOutOfOrder_DoNotMatch()
     {
         int[][] sequences = [[1, 2, 3, 4], [3, 4, 5]];
-        Assert.Equal([1, 2, 3, 4, 5], OverlapMerger.Merge(sequences, [[0, 1, 2, 3], [2, 3, 4]]).Tokens);
-        Assert.Equal([1, 2, 3, 4, 3, 4, 5], OverlapMerger.Merge(sequences, [[0, 1, 2, 3], [1, 2, 4]]).Tokens);
+        Assert.Equal([1, 2, 3, 4, 5], OverlapMerger.Merge(sequences, [Starting(0, 1, 2, 3), Starting(2, 3, 4)]).Tokens);
+        Assert.Equal([1, 2, 3, 4, 3, 4, 5], OverlapMerger.Merge(sequences, [Starting(0, 1, 2, 3), Starting(1, 2, 4)]).Tokens);
     }
+
+    [Fact]
+    public void Merge_SameStarts_TheEndsDecide()
+    {
+        int[][] sequences = [[1, 2, 3], [2, 3, 4]];
+        (double, double)[] left = [(0, 1), (1, 2), (1, 3)];
+        Assert.Equal([1, 2, 3, 4], OverlapMerger.Merge(sequences, [left, [(1, 2), (1, 3), (3, 4)]]).Tokens);
+        Assert.Equal([1, 2, 3, 2, 3, 4], OverlapMerger.Merge(sequences, [left, [(1, 1.5), (1, 3), (3, 4)]]).Tokens);
+    }
+
+    private static (double Start, double End)[] Starting(params double[] starts) => Array.ConvertAll(starts, start => (start, start + 1));
 
     [Fact]
     public void Merge_NothingOrOneWindow_IsKept()
