@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Onnx;
 using AsrPlatform.Onnx.Export;
+using AsrPlatform.OnnxBackend.Fast;
 using AsrPlatform.OnnxBackend.Graphs;
 using AsrPlatform.OnnxBackend.Model;
 using AsrPlatform.OnnxBackend.Optimum;
@@ -32,7 +34,15 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
         try
         {
             WhisperConfig.Load(modelDirectory);
-            OptimumFiles.TryFind(modelDirectory, settings.Precision, out _, out reason);
+            reason = null;
+            if (FastLayout.Exists(modelDirectory))
+            {
+                FastLayout.Load(modelDirectory);
+            }
+            else
+            {
+                OptimumFiles.TryFind(modelDirectory, settings.Precision, out _, out reason);
+            }
         }
         catch (AsrException error)
         {
@@ -54,6 +64,12 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
         CheckDevice(options.Device);
         WhisperCheckpoint.CheckFolder(directory);
         var config = WhisperConfig.Load(directory);
+        if (FastLayout.Exists(directory))
+        {
+            var layout = FastGraphLayout.Load(directory, config, Graphs, ThreadsFor(options.Threads), Name, cancellationToken);
+            return layout.DecoderLayers.Count > 0 ? new AdaptableOnnxModel(layout) : new OnnxModel(layout);
+        }
+
         if (!OptimumFiles.TryFind(directory, settings.Precision, out var files, out var reason))
         {
             throw new AsrException(reason + ".");

@@ -67,7 +67,8 @@ public static class OnnxExport
         }
         else
         {
-            var layout = new FastGraphs(values.Config, checkpoint.Generation, weights, Quantizes, layer => options.RowScaledLayers?.IsMatch(layer) == true);
+            var layout = new FastGraphs(
+                values.Config, weights, Quantizes, layer => options.RowScaledLayers?.IsMatch(layer) == true, options.TakesAdapters);
             layout.Description(options.Precision).Write(directory);
             graphs = layout.Models;
         }
