@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Onnx;
@@ -29,10 +30,20 @@ public sealed record FastLayout
     /// <summary>The version that this program writes, and the only one that it reads.</summary>
     public const int CurrentVersion = 2;
 
+    // GroupQueryAttention takes no other head widths.
+    internal const int HeadMultiple = 8;
+
     private const string FormatName = "asrplatform-fast";
 
     /// <summary><c>fp32</c> or <c>int8</c>.</summary>
     public required string Precision { get; init; }
+
+    /// <summary>Whether a model's dimensions fit: the heads of its decoder must be a multiple of 8 wide.</summary>
+    public static bool Fits(WhisperConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return config.DModel / config.DecoderAttentionHeads % HeadMultiple == 0;
+    }
 
     /// <summary>Whether a folder is said to be of this layout.</summary>
     public static bool Exists(string directory) => File.Exists(Path.Combine(directory, FileName));

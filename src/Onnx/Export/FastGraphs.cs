@@ -21,9 +21,6 @@ internal sealed class FastGraphs(
     private const int FormatVersion = 10;
     private const float Epsilon = 1e-5f;
 
-    // GroupQueryAttention takes no other head widths.
-    private const int HeadMultiple = 8;
-
     private const string Batch = "batch";
     private const string Sources = "sources";
     private const string Positions = "positions";
@@ -36,12 +33,12 @@ internal sealed class FastGraphs(
 
     /// <summary>The graphs by the names of their files.</summary>
     /// <exception cref="AsrException">The model's heads are of a width that the operators do not take.</exception>
-    public IEnumerable<(string Name, OnnxModel Model)> Models => _headWidth % HeadMultiple == 0
+    public IEnumerable<(string Name, OnnxModel Model)> Models => FastLayout.Fits(config)
         ? [(FastLayout.EncoderFile, Encoder()), (FastLayout.DecoderFile, Decoder())]
-        : throw new AsrException($"The decoder's heads are {_headWidth} wide; the fast layout needs a multiple of {HeadMultiple}. Export in Optimum's layout.");
+        : throw new AsrException($"The decoder's heads are {_headWidth} wide; the fast layout needs a multiple of {FastLayout.HeadMultiple}. Export in Optimum's layout.");
 
     /// <summary>What the folder says of itself.</summary>
-    public FastLayout Description(OnnxPrecision precision) => new()
+    public static FastLayout Description(OnnxPrecision precision) => new()
     {
         Precision = precision == OnnxPrecision.Int8 ? "int8" : "fp32",
     };

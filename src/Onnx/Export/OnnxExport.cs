@@ -69,7 +69,7 @@ public static class OnnxExport
         {
             var layout = new FastGraphs(
                 values.Config, weights, Quantizes, layer => options.RowScaledLayers?.IsMatch(layer) == true, options.TakesAdapters);
-            layout.Description(options.Precision).Write(directory);
+            FastGraphs.Description(options.Precision).Write(directory);
             graphs = layout.Models;
         }
 
