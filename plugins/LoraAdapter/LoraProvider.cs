@@ -7,7 +7,7 @@ using AsrPlatform.LoraAdapter.Files;
 
 namespace AsrPlatform.LoraAdapter;
 
-/// <summary>LoRA, rsLoRA and DoRA for models of the torch binding.</summary>
+/// <summary>LoRA, rsLoRA and DoRA for models of the torch binding; LoRA and rsLoRA for models that take factors as numbers.</summary>
 internal sealed class LoraProvider : IAdapterProvider
 {
     private readonly ConditionalWeakTable<IMultiAdapterModel, Residents> _residents = [];
@@ -50,6 +50,14 @@ internal sealed class LoraProvider : IAdapterProvider
     public IAdapter Load(ISeq2SeqModel model, string name, string directory, bool trainable = false)
     {
         ArgumentNullException.ThrowIfNull(directory);
+        return model is ILowRankModel lowRank && !trainable
+            ? FactorAdapter.Load(lowRank, name, directory)
+            : LoadModules(model, name, directory, trainable);
+    }
+
+    // Apart, so that a model without the engine's tensors does not need the engine.
+    private PeftAdapter LoadModules(ISeq2SeqModel model, string name, string directory, bool trainable)
+    {
         var config = LoraConfig.Load(directory);
         using var source = StoredTensors.Open(directory);
         var adapter = Make(Adaptable(model), name, config, source, trainable, seed: 0);
@@ -72,7 +80,9 @@ internal sealed class LoraProvider : IAdapterProvider
     {
         ArgumentNullException.ThrowIfNull(model);
         return model as IAdaptableModel<Tensor>
-            ?? throw new AsrException($"The backend {model.Info.Backend} takes no LoRA adapters: use the backend torch, or merge the adapter into a checkpoint.");
+            ?? throw new AsrException(model is ILowRankModel
+                ? $"The backend {model.Info.Backend} trains no adapters: use the backend torch."
+                : $"The backend {model.Info.Backend} takes no LoRA adapters: use the backend torch, or merge the adapter into a checkpoint.");
     }
 
     private PeftAdapter Make(IAdaptableModel<Tensor> model, string name, LoraConfig config, TensorSource source, bool isTrainable, long seed)

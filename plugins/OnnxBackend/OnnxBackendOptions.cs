@@ -9,4 +9,7 @@ internal sealed class OnnxBackendOptions
     /// the order fp32, quantized, int8, fp16.
     /// </summary>
     public string Precision { get; set; } = "auto";
+
+    /// <summary>The layout of models of random weights, for benchmarks: <c>fast</c> (default) where it fits, or <c>optimum</c>.</summary>
+    public string RandomLayout { get; set; } = "fast";
 }

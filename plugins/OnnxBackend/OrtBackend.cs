@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Onnx;
 using AsrPlatform.Onnx.Export;
+using AsrPlatform.OnnxBackend.Fast;
 using AsrPlatform.OnnxBackend.Graphs;
 using AsrPlatform.OnnxBackend.Model;
 using AsrPlatform.OnnxBackend.Optimum;
@@ -32,7 +34,15 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
         try
         {
             WhisperConfig.Load(modelDirectory);
-            OptimumFiles.TryFind(modelDirectory, settings.Precision, out _, out reason);
+            reason = null;
+            if (FastLayout.Exists(modelDirectory))
+            {
+                FastLayout.Load(modelDirectory);
+            }
+            else
+            {
+                OptimumFiles.TryFind(modelDirectory, settings.Precision, out _, out reason);
+            }
         }
         catch (AsrException error)
         {
@@ -51,15 +61,7 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
             throw new AsrException("No model folder is given: name the folder of an ONNX export with --model.");
         }
 
-        CheckDevice(options.Device);
-        WhisperCheckpoint.CheckFolder(directory);
-        var config = WhisperConfig.Load(directory);
-        if (!OptimumFiles.TryFind(directory, settings.Precision, out var files, out var reason))
-        {
-            throw new AsrException(reason + ".");
-        }
-
-        return new OnnxModel(OptimumLayout.Load(files, config, Graphs, ThreadsFor(options.Threads), Name, cancellationToken));
+        return Load(directory, settings.Precision, options, cancellationToken);
     }
 
     /// <inheritdoc />
@@ -74,21 +76,39 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
         {
             var (checkpoint, graphs) = (folder.CreateSubdirectory("checkpoint").FullName, Path.Combine(folder.FullName, "graphs"));
             FreshCheckpoint.WriteWithoutTokenizer(checkpoint, WhisperConfig.Parse(configJson), seed: 1);
-            OnnxExport.Write(checkpoint, graphs, new OnnxExportOptions
+            var precision = settings.Precision switch
             {
-                Precision = settings.Precision switch
-                {
-                    "fp16" => OnnxPrecision.Float16,
-                    "quantized" => OnnxPrecision.Int8,
-                    _ => OnnxPrecision.Float32,
-                },
-            });
-            return Load(options with { ModelDirectory = graphs });
+                "fp16" => OnnxPrecision.Float16,
+                "int8" or "quantized" => OnnxPrecision.Int8,
+                _ => OnnxPrecision.Float32,
+            };
+            var isFast = settings.RandomLayout != "optimum" && precision != OnnxPrecision.Float16 && FastLayout.Fits(WhisperConfig.Parse(configJson));
+            OnnxExport.Write(checkpoint, graphs, new OnnxExportOptions { Layout = isFast ? OnnxLayout.Fast : OnnxLayout.Optimum, Precision = precision });
+            return Load(graphs, "auto", options);
         }
         finally
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    private ISeq2SeqModel Load(string directory, string precision, ModelLoadOptions options, CancellationToken cancellationToken = default)
+    {
+        CheckDevice(options.Device);
+        WhisperCheckpoint.CheckFolder(directory);
+        var config = WhisperConfig.Load(directory);
+        if (FastLayout.Exists(directory))
+        {
+            var layout = FastGraphLayout.Load(directory, config, Graphs, ThreadsFor(options.Threads), Name, cancellationToken);
+            return layout.DecoderLayers.Count > 0 ? new AdaptableOnnxModel(layout) : new OnnxModel(layout);
+        }
+
+        if (!OptimumFiles.TryFind(directory, precision, out var files, out var reason))
+        {
+            throw new AsrException(reason + ".");
+        }
+
+        return new OnnxModel(OptimumLayout.Load(files, config, Graphs, ThreadsFor(options.Threads), Name, cancellationToken));
     }
 
     /// <summary>

@@ -2,14 +2,13 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using AsrPlatform.Abstractions;
-using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Whisper.Checkpoints;
 using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.Onnx;
 
 /// <summary>
-/// What <c>fast.json</c> says: that a folder holds this project's own graphs, and which heads their alignment output has. The graphs are
-/// described in <c>docs/onnx.md</c>.
+/// What <c>fast.json</c> says: that a folder holds this project's own graphs. They are described in <c>docs/onnx.md</c>.
 /// </summary>
 public sealed record FastLayout
 {
@@ -22,16 +21,29 @@ public sealed record FastLayout
     /// <summary>The decoder's file.</summary>
     public const string DecoderFile = "fast_decoder.onnx";
 
+    /// <summary>Behind a linear layer's name: the input of its first factor, <c>[row or 1, in, rank]</c>.</summary>
+    public const string FirstFactor = ".lora_A";
+
+    /// <summary>Behind a linear layer's name: the input of its second factor, <c>[row or 1, rank, out]</c>.</summary>
+    public const string SecondFactor = ".lora_B";
+
     /// <summary>The version that this program writes, and the only one that it reads.</summary>
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
+
+    // GroupQueryAttention takes no other head widths.
+    internal const int HeadMultiple = 8;
 
     private const string FormatName = "asrplatform-fast";
 
     /// <summary><c>fp32</c> or <c>int8</c>.</summary>
     public required string Precision { get; init; }
 
-    /// <summary>The heads of the decoder's output <c>alignment</c>, in its order.</summary>
-    public required IReadOnlyList<AttentionHead> AlignmentHeads { get; init; }
+    /// <summary>Whether a model's dimensions fit: the heads of its decoder must be a multiple of 8 wide.</summary>
+    public static bool Fits(WhisperConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return config.DModel / config.DecoderAttentionHeads % HeadMultiple == 0;
+    }
 
     /// <summary>Whether a folder is said to be of this layout.</summary>
     public static bool Exists(string directory) => File.Exists(Path.Combine(directory, FileName));
@@ -58,7 +70,6 @@ public sealed record FastLayout
             return new FastLayout
             {
                 Precision = (string?)content["precision"] ?? throw new FormatException("\"precision\" is missing"),
-                AlignmentHeads = [.. (content["alignment_heads"] as JsonArray ?? throw new FormatException("\"alignment_heads\" is no list")).Select(Head)],
             };
         }
         catch (Exception error) when (error is JsonException or FormatException or InvalidOperationException or OverflowException)
@@ -82,13 +93,8 @@ public sealed record FastLayout
             ["precision"] = Precision,
             ["encoder"] = EncoderFile,
             ["decoder"] = DecoderFile,
-            ["alignment_heads"] = new JsonArray([.. AlignmentHeads.Select(head => (JsonNode)new JsonArray(head.Layer, head.Head))]),
         };
         var text = content.ToJsonString(new JsonSerializerOptions { WriteIndented = true, NewLine = "\n" }) + "\n";
         AtomicFile.Write(Path.Combine(directory, FileName), stream => stream.Write(Encoding.UTF8.GetBytes(text)));
     }
-
-    private static AttentionHead Head(JsonNode? node) => node is JsonArray { Count: 2 } pair && (int?)pair[0] is >= 0 and int layer && (int?)pair[1] is >= 0 and int head
-        ? new AttentionHead(layer, head)
-        : throw new FormatException("\"alignment_heads\" holds something else than pairs of layer and head");
 }

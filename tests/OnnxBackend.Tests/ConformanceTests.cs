@@ -6,11 +6,13 @@ namespace AsrPlatform.OnnxBackend.Tests;
 public sealed class ConformanceTests
 {
     /// <summary>In a process of its own, where nothing but the host's loader brings the plugin and the binding.</summary>
-    [Fact]
-    public async Task Conformance_InstalledPlugin_Passes()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Conformance_InstalledPlugin_Passes(bool fast)
     {
         using var folder = new TemporaryFolder();
-        var model = OnnxModels.Micro(folder, withAttention: true);
+        var model = fast ? OnnxModels.FastExport(folder, "micro") : OnnxModels.Micro(folder, withAttention: true);
         var plugin = Path.Combine(Fixtures.RepositoryRoot, "artifacts", "app", "plugins", OnnxBackendPlugin.Id);
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet") { RedirectStandardOutput = true };
         foreach (var argument in (string[])[Path.Combine(AppContext.BaseDirectory, "AsrPlatform.PluginConformance.dll"), plugin, "--model", model])

@@ -1,8 +1,23 @@
 using System.Globalization;
+using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Onnx.Export;
 using AsrPlatform.Tests;
 
 namespace AsrPlatform.OnnxBackend.Tests;
+
+/// <summary>Layouts of the small random checkpoint's export.</summary>
+public enum SmallLayout
+{
+    /// <summary>Optimum's, one decoder.</summary>
+    Merged,
+
+    /// <summary>Optimum's, two decoders.</summary>
+    Pair,
+
+    /// <summary>This project's own.</summary>
+    Fast,
+}
 
 /// <summary>Folders of exports made of the fixtures, and what tests do with any model.</summary>
 internal static class OnnxModels
@@ -21,6 +36,26 @@ internal static class OnnxModels
         Copy("checkpoints/fp32", folder.Root, "config.json", "generation_config.json");
         Copy("onnx/small", folder.Root, graphs);
         return folder.Root;
+    }
+
+    /// <summary>The small checkpoint's export in a layout, in a folder.</summary>
+    public static string Small(TemporaryFolder folder, SmallLayout layout) => layout switch
+    {
+        SmallLayout.Merged => Small(folder, Merged),
+        SmallLayout.Pair => Small(folder, Pair),
+        _ => FastExport(folder, "checkpoints/fp32"),
+    };
+
+    /// <summary>Exports a fixture's checkpoint to the fast layout, into a folder of its own in a folder.</summary>
+    /// <param name="folder">Where to.</param>
+    /// <param name="checkpoint">The fixture.</param>
+    /// <param name="precision">The weights' type.</param>
+    /// <param name="merger">What is merged into the weights.</param>
+    public static string FastExport(TemporaryFolder folder, string checkpoint, OnnxPrecision precision = OnnxPrecision.Float32, ICheckpointMerger? merger = null)
+    {
+        var target = folder.File($"fast-{Directory.GetDirectories(folder.Root).Length}");
+        OnnxExport.Write(Fixtures.Path(checkpoint), target, new OnnxExportOptions { Layout = OnnxLayout.Fast, Precision = precision, Merger = merger });
+        return target;
     }
 
     /// <summary>Puts the micro checkpoint's small files and its graphs, these into <c>onnx</c>, into a folder.</summary>

@@ -54,15 +54,18 @@ public sealed class PluginTests
     }
 
     [Theory]
-    [InlineData("auto")]
-    [InlineData("fp16")]
-    [InlineData("quantized")]
-    public void CreateRandom_OfAConfiguration_IsAModelThatRuns(string precision)
+    [InlineData("auto", "fast", true)]
+    [InlineData("int8", "fast", true)]
+    [InlineData("auto", "optimum", false)]
+    [InlineData("int8", "optimum", false)]
+    [InlineData("fp16", "fast", false)]
+    public void CreateRandom_OfAConfiguration_IsAModelThatRuns(string precision, string layout, bool isFast)
     {
-        var backend = new OrtBackend(new OnnxBackendOptions { Precision = precision });
+        var backend = new OrtBackend(new OnnxBackendOptions { Precision = precision, RandomLayout = layout });
         var config = WhisperConfig.Load(Fixtures.Path("onnx/small"));
         using var model = backend.CreateRandom(config.Json, new ModelLoadOptions());
         Assert.Equal(config.VocabSize, model.Info.VocabularySize);
+        Assert.Equal(isFast, model.Info.SupportsShortContext);
 
         var features = new float[config.NumMelBins * config.MaxFrames];
         features.AsSpan().Fill(0.1f);

@@ -49,7 +49,10 @@ internal sealed class StoredTensors : TensorSource
 
     /// <summary>Opens the file of a PEFT folder.</summary>
     /// <exception cref="AsrException">There is none, or it is broken.</exception>
-    public static StoredTensors Open(string directory)
+    public static StoredTensors Open(string directory) => new(OpenFile(directory));
+
+    /// <summary>As <see cref="Open"/>, the file itself. The caller disposes it.</summary>
+    public static SafetensorsFile OpenFile(string directory)
     {
         var path = Path.Combine(directory, FileName);
         if (!File.Exists(path))
@@ -60,7 +63,7 @@ internal sealed class StoredTensors : TensorSource
                 : $"{directory} is no PEFT adapter: it has no {FileName}.");
         }
 
-        return new StoredTensors(SafetensorsFile.Open(path));
+        return SafetensorsFile.Open(path);
     }
 
     public override bool Has(string storedName) => _file.Tensors.ContainsKey(storedName);

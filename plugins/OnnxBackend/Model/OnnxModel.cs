@@ -4,7 +4,7 @@ using AsrPlatform.Whisper.Models;
 namespace AsrPlatform.OnnxBackend.Model;
 
 /// <summary>Whisper on ONNX Runtime: checks what it is given and hands it to the graphs.</summary>
-internal sealed class OnnxModel(IGraphLayout layout) : ISeq2SeqModel
+internal class OnnxModel(IGraphLayout layout) : ISeq2SeqModel
 {
     private bool _disposed;
 

@@ -1,4 +1,5 @@
 using AsrPlatform.OnnxBackend.Memory;
+using AsrPlatform.OnnxBackend.Model;
 
 namespace AsrPlatform.OnnxBackend.Optimum;
 

@@ -1,5 +1,4 @@
 using AsrPlatform.Abstractions;
-using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Onnx.Format;
 using AsrPlatform.Whisper.Checkpoints;
 
@@ -7,23 +6,20 @@ namespace AsrPlatform.Onnx.Export;
 
 /// <summary>The two graphs of the fast layout, in ONNX Runtime's own operators; <c>docs/onnx.md</c> describes their inputs and outputs.</summary>
 /// <param name="config">The architecture.</param>
-/// <param name="generation">Says which heads align; where none are known, all of the upper half of the layers do.</param>
 /// <param name="weights">The weights.</param>
 /// <param name="quantizes">Whether a linear layer of this name is quantized.</param>
 /// <param name="scalesRows">Whether each row of a quantized layer's input has its own scale.</param>
+/// <param name="takesAdapters">Whether the factors of adapters are inputs.</param>
 internal sealed class FastGraphs(
     WhisperConfig config,
-    GenerationConfig generation,
     GraphWeights weights,
     Func<string, bool> quantizes,
-    Func<string, bool> scalesRows)
+    Func<string, bool> scalesRows,
+    bool takesAdapters)
 {
     private const int OperatorSet = 20;
     private const int FormatVersion = 10;
     private const float Epsilon = 1e-5f;
-
-    // GroupQueryAttention takes no other head widths.
-    private const int HeadMultiple = 8;
 
     private const string Batch = "batch";
     private const string Sources = "sources";
@@ -32,26 +28,19 @@ internal sealed class FastGraphs(
     private readonly int _width = config.DModel;
     private readonly int _heads = config.DecoderAttentionHeads;
     private readonly int _headWidth = config.DModel / config.DecoderAttentionHeads;
-    private readonly AttentionHead[] _alignment = generation.AlignmentHeads.Count > 0
-        ? [.. generation.AlignmentHeads]
-        : [.. from layer in Enumerable.Range(config.DecoderLayers / 2, config.DecoderLayers - (config.DecoderLayers / 2))
-              from head in Enumerable.Range(0, config.DecoderAttentionHeads)
-              select new AttentionHead(layer, head)];
-
     private readonly PlainOperators _plain = new(weights, _ => false);
     private readonly Dictionary<(GraphBuilder Graph, string Value), (string Bytes, string Scale)> _rows = [];
 
     /// <summary>The graphs by the names of their files.</summary>
     /// <exception cref="AsrException">The model's heads are of a width that the operators do not take.</exception>
-    public IEnumerable<(string Name, OnnxModel Model)> Models => _headWidth % HeadMultiple == 0
+    public IEnumerable<(string Name, OnnxModel Model)> Models => FastLayout.Fits(config)
         ? [(FastLayout.EncoderFile, Encoder()), (FastLayout.DecoderFile, Decoder())]
-        : throw new AsrException($"The decoder's heads are {_headWidth} wide; the fast layout needs a multiple of {HeadMultiple}. Export in Optimum's layout.");
+        : throw new AsrException($"The decoder's heads are {_headWidth} wide; the fast layout needs a multiple of {FastLayout.HeadMultiple}. Export in Optimum's layout.");
 
     /// <summary>What the folder says of itself.</summary>
-    public FastLayout Description(OnnxPrecision precision) => new()
+    public static FastLayout Description(OnnxPrecision precision) => new()
     {
         Precision = precision == OnnxPrecision.Int8 ? "int8" : "fp32",
-        AlignmentHeads = _alignment,
     };
 
     private static OnnxModel Model(GraphBuilder graph) => ExportedModel.Of(graph, FormatVersion, OperatorSet, contributed: true);
@@ -121,7 +110,6 @@ internal sealed class FastGraphs(
         var sources = graph.Size(memory[0].Key, 0);
         var split = graph.Add("Concat", [sources, graph.Vector(-1, _heads, _headWidth)], OnnxAttribute.Of("axis", 0L));
         var rows = graph.Add("Shape", [residual]);
-        var alignment = new string[_alignment.Length];
 
         var normed = _plain.Norm(graph, residual, "model.decoder.layers.0.self_attn_layer_norm");
         for (var i = 0; i < config.DecoderLayers; i++)
@@ -150,8 +138,8 @@ internal sealed class FastGraphs(
             var queries = graph.Transpose(graph.Add("Reshape", [scaled, split]), 0, 2, 1, 3);
             var scores = graph.Add("Add", [graph.Add("MatMul", [queries, memory[i].Key]), mask]);
             var attention = graph.Add("Softmax", [scores], OnnxAttribute.Of("axis", -1L));
-            Align(graph, attention, i, alignment);
             var seen = graph.Transpose(graph.Add("MatMul", [attention, memory[i].Value]), 0, 2, 1, 3);
+            graph.Output(attention, $"attention.{i}", OnnxElementType.Float32, Sources, _heads, "queries", Positions);
             seen = graph.Add("Reshape", [seen, rows]);
             (residual, normed) = AddAndNorm(graph, residual, Linear(graph, seen, layer + ".encoder_attn.out_proj"), layer + ".final_layer_norm");
 
@@ -162,7 +150,6 @@ internal sealed class FastGraphs(
 
         graph.Scope = "decoder";
         graph.Output(Logits(graph, graph.Add("Gather", [graph.Reshape(normed, -1, _width), wanted])), "logits", OnnxElementType.Float32, "wanted", config.VocabSize);
-        graph.Output(Alignment(graph, alignment, sources, ids), "alignment", OnnxElementType.Float32, Batch, _alignment.Length, "tokens", Positions);
         return Model(graph);
     }
 
@@ -179,30 +166,6 @@ internal sealed class FastGraphs(
         var places = graph.Add("Range", [graph.Scalar(0L), graph.ToScalar(graph.Size(keys, 3)), graph.Scalar(1L)]);
         var inside = graph.Add("Less", [places, graph.Reshape(lengths, -1, 1, 1, 1)]);
         return graph.Add("Where", [inside, graph.Scalar(0f, OnnxElementType.Float32), graph.Scalar(float.MinValue, OnnxElementType.Float32)]);
-    }
-
-    // The alignment heads of a layer, each [source, 1, row of source · token, position].
-    private void Align(GraphBuilder graph, string attention, int layer, string[] alignment)
-    {
-        for (var i = 0; i < _alignment.Length; i++)
-        {
-            if (_alignment[i].Layer == layer)
-            {
-                alignment[i] = graph.Add("Gather", [attention, graph.Vector(_alignment[i].Head)], OnnxAttribute.Of("axis", 1L));
-            }
-        }
-    }
-
-    // [source, head, row of source · token, position] → [row, head, token, position].
-    private string Alignment(GraphBuilder graph, string[] heads, string sources, string ids)
-    {
-        var together = heads.Length == 1 ? heads[0] : graph.Add("Concat", heads, OnnxAttribute.Of("axis", 1L));
-        var positions = graph.Size(together, 3);
-        var tokens = graph.Size(ids, 1);
-        var apart = graph.Add("Concat", [sources, graph.Vector(_alignment.Length, -1), tokens, positions], OnnxAttribute.Of("axis", 0L));
-        var turned = graph.Transpose(graph.Add("Reshape", [together, apart]), 0, 2, 1, 3, 4);
-        var shape = graph.Add("Concat", [graph.Size(ids, 0), graph.Vector(_alignment.Length), tokens, positions], OnnxAttribute.Of("axis", 0L));
-        return graph.Add("Reshape", [turned, shape]);
     }
 
     private string Embed(GraphBuilder graph, string ids)
@@ -281,6 +244,21 @@ internal sealed class FastGraphs(
     }
 
     private string Linear(GraphBuilder graph, string input, string name, bool bias = true)
+    {
+        var output = BaseLinear(graph, input, name, bias);
+        if (!takesAdapters)
+        {
+            return output;
+        }
+
+        // x A B beside x W, with factors for each row, or one pair for all; a rank of 0 adds nothing.
+        var shape = weights.ShapeOf(name + ".weight");
+        var first = graph.Input(name + FastLayout.FirstFactor, OnnxElementType.Float32, Batch, shape[1], name + ".rank");
+        var second = graph.Input(name + FastLayout.SecondFactor, OnnxElementType.Float32, Batch, name + ".rank", shape[0]);
+        return graph.Add("Add", [output, graph.Add("MatMul", [graph.Add("MatMul", [input, first]), second])]);
+    }
+
+    private string BaseLinear(GraphBuilder graph, string input, string name, bool bias)
     {
         if (!quantizes(name))
         {

@@ -67,8 +67,9 @@ public static class OnnxExport
         }
         else
         {
-            var layout = new FastGraphs(values.Config, checkpoint.Generation, weights, Quantizes, layer => options.RowScaledLayers?.IsMatch(layer) == true);
-            layout.Description(options.Precision).Write(directory);
+            var layout = new FastGraphs(
+                values.Config, weights, Quantizes, layer => options.RowScaledLayers?.IsMatch(layer) == true, options.TakesAdapters);
+            FastGraphs.Description(options.Precision).Write(directory);
             graphs = layout.Models;
         }
 

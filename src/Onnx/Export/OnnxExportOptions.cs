@@ -9,7 +9,7 @@ public enum OnnxLayout
     /// <summary>Optimum's: plain operators, for any program that runs ONNX.</summary>
     Optimum,
 
-    /// <summary>This project's own: ONNX Runtime's operators, the cache in place, alignment as an output (<see cref="FastLayout"/>).</summary>
+    /// <summary>This project's own: ONNX Runtime's operators, the cache in place, cross-attention as an output (<see cref="FastLayout"/>).</summary>
     Fast,
 }
 
@@ -46,6 +46,12 @@ public sealed record OnnxExportOptions
     /// large value does not coarsen the others and no row depends on its company. The others take one scale for all rows, which is faster.
     /// </summary>
     public Regex? RowScaledLayers { get; init; }
+
+    /// <summary>
+    /// In the fast layout: whether the low-rank factors of adapters are inputs of every linear layer, so that one model serves rows with
+    /// different adapters. It costs three small operations a layer.
+    /// </summary>
+    public bool TakesAdapters { get; init; } = true;
 
     /// <summary>Largest size of an <c>.onnx</c> file in bytes before its weights go into a file beside it.</summary>
     public long MaxInlineBytes { get; init; } = 2_000_000_000;

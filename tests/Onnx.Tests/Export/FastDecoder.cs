@@ -11,7 +11,7 @@ internal sealed class FastDecoder : IDisposable
     private readonly int _rows;
     private readonly int _positions;
     private readonly int[] _lengths;
-    private readonly int _alignmentHeads;
+    private readonly int _sources;
 
     /// <param name="directory">The export.</param>
     /// <param name="memory">The encoder's <c>cross</c> outputs.</param>
@@ -24,7 +24,7 @@ internal sealed class FastDecoder : IDisposable
         _rows = rows;
         _positions = (int)memory["cross.0.value"].Shape[2];
         _lengths = new int[rows];
-        _alignmentHeads = FastLayout.Load(directory).AlignmentHeads.Count;
+        _sources = sourceLengths.Length;
         foreach (var name in _graph.Session.InputNames)
         {
             if (name.StartsWith("cross", StringComparison.Ordinal))
@@ -48,18 +48,18 @@ internal sealed class FastDecoder : IDisposable
     }
 
     /// <summary>Feeds tokens <c>[row, width]</c>, of which the first of each row count.</summary>
-    /// <returns>Logits <c>[row, width, vocabulary]</c> and alignment <c>[row, head, width, position]</c>; what does not count is undefined.</returns>
+    /// <returns>Logits <c>[row, width, vocabulary]</c> and of each layer the cross-attention <c>[row, head, width, position]</c>; what does not count is undefined.</returns>
     /// <remarks>GroupQueryAttention takes several tokens behind a cache of one row only: for more rows they are fed one by one, as a backend must.</remarks>
-    public (float[] Logits, float[] Alignment) Feed(long[] tokens, int[] counts)
+    public (float[] Logits, float[][] Attention) Feed(long[] tokens, int[] counts)
     {
         var width = tokens.Length / _rows;
         return width == 1 || _rows == 1 || _lengths.Max() == 0 ? Run(tokens, counts) : OneByOne(tokens, counts, width);
     }
 
-    private (float[] Logits, float[] Alignment) OneByOne(long[] tokens, int[] counts, int width)
+    private (float[] Logits, float[][] Attention) OneByOne(long[] tokens, int[] counts, int width)
     {
         var logits = new float[tokens.Length * SmallModel.Vocabulary];
-        var alignment = new float[tokens.Length * _alignmentHeads * _positions];
+        var attention = Enumerable.Range(0, SmallModel.Layers).Select(_ => new float[tokens.Length * SmallModel.Heads * _positions]).ToArray();
         for (var token = 0; token < width; token++)
         {
             // A row that has no more tokens writes behind its end, where its next token will.
@@ -67,39 +67,58 @@ internal sealed class FastDecoder : IDisposable
             for (var row = 0; row < _rows; row++)
             {
                 step.Logits.AsSpan(row * SmallModel.Vocabulary, SmallModel.Vocabulary).CopyTo(logits.AsSpan(((row * width) + token) * SmallModel.Vocabulary));
-                for (var head = 0; head < _alignmentHeads; head++)
+                for (var head = 0; head < SmallModel.Layers * SmallModel.Heads; head++)
                 {
-                    step.Alignment.AsSpan(((row * _alignmentHeads) + head) * _positions, _positions)
-                        .CopyTo(alignment.AsSpan(((((row * _alignmentHeads) + head) * width) + token) * _positions));
+                    var place = (row * SmallModel.Heads) + (head % SmallModel.Heads);
+                    step.Attention[head / SmallModel.Heads].AsSpan(place * _positions, _positions)
+                        .CopyTo(attention[head / SmallModel.Heads].AsSpan(((place * width) + token) * _positions));
                 }
             }
         }
 
-        return (logits, alignment);
+        return (logits, attention);
     }
 
-    private (float[] Logits, float[] Alignment) Run(long[] tokens, int[] counts)
+    private (float[] Logits, float[][] Attention) Run(long[] tokens, int[] counts)
     {
         var width = tokens.Length / _rows;
         var logits = new float[tokens.Length * SmallModel.Vocabulary];
-        var alignment = new float[_rows * _alignmentHeads * width * _positions];
+        var raw = Enumerable.Range(0, SmallModel.Layers).Select(_ => new float[_rows * SmallModel.Heads * width * _positions]).ToArray();
         using var ids = Graph.Value(tokens, _rows, width);
         using var past = Graph.Value((int[])_lengths.Clone(), _rows);
         using var wanted = Graph.Value([.. Enumerable.Range(0, tokens.Length).Select(i => (long)i)], tokens.Length);
         using var logitsValue = Graph.Value(logits, tokens.Length, SmallModel.Vocabulary);
-        using var alignmentValue = Graph.Value(alignment, _rows, _alignmentHeads, width, _positions);
         _binding.BindInput("input_ids", ids);
         _binding.BindInput("past_lengths", past);
         _binding.BindInput("logit_positions", wanted);
         _binding.BindOutput("logits", logitsValue);
-        _binding.BindOutput("alignment", alignmentValue);
+        for (var layer = 0; layer < raw.Length; layer++)
+        {
+            using var value = Graph.Value(raw[layer], _sources, SmallModel.Heads, _rows / _sources * width, _positions);
+            _binding.BindOutput($"attention.{layer}", value);
+        }
+
         _graph.Session.RunWithBinding(_run, _binding);
         for (var row = 0; row < _rows; row++)
         {
             _lengths[row] += counts[row];
         }
 
-        return (logits, alignment);
+        return (logits, Array.ConvertAll(raw, layer => Apart(layer, width)));
+    }
+
+    // [source, head, row of source · token, position] → [row, head, token, position].
+    private float[] Apart(float[] together, int width)
+    {
+        var apart = new float[together.Length];
+        var (each, length) = (_rows / _sources, width * _positions);
+        for (var line = 0; line < _rows * SmallModel.Heads; line++)
+        {
+            var (row, head) = (line / SmallModel.Heads, line % SmallModel.Heads);
+            together.AsSpan(((((row / each) * SmallModel.Heads) + head) * each + (row % each)) * length, length).CopyTo(apart.AsSpan(line * length));
+        }
+
+        return apart;
     }
 
     public void Dispose()

@@ -135,18 +135,18 @@ public sealed class FastLayoutTests
     public void Description_ComesBack_AndAnotherVersionIsRefused()
     {
         using var folder = new TemporaryFolder();
-        var layout = new FastLayout { Precision = "int8", AlignmentHeads = [new AttentionHead(1, 3), new AttentionHead(2, 0)] };
+        var layout = new FastLayout { Precision = "int8" };
         layout.Write(folder.Root);
-        Assert.Equal(layout.AlignmentHeads, FastLayout.Load(folder.Root).AlignmentHeads);
+        Assert.Equal(layout, FastLayout.Load(folder.Root));
         var path = folder.File(FastLayout.FileName);
         var text = File.ReadAllText(path);
         foreach (var (change, expected) in new[]
         {
-            (text.Replace("\"version\": 1", "\"version\": 2", StringComparison.Ordinal), "is of version 2; this program knows 1"),
-            (text.Replace("\"version\": 1", "\"version\": \"x\"", StringComparison.Ordinal), "is malformed"),
+            (text.Replace("\"version\": 2", "\"version\": 1", StringComparison.Ordinal), "is of version 1; this program knows 2"),
+            (text.Replace("\"version\": 2", "\"version\": \"x\"", StringComparison.Ordinal), "is malformed"),
             (text[..^10], "is malformed"),
             ("[]", "does not say \"format\""),
-            (text.Replace("3", "-3", StringComparison.Ordinal), "pairs of layer and head"),
+            (text.Replace("\"precision\"", "\"accuracy\"", StringComparison.Ordinal), "\"precision\" is missing"),
         })
         {
             File.WriteAllText(path, change);
@@ -180,12 +180,12 @@ public sealed class FastLayoutTests
         Assert.DoesNotContain(graph.Initializers, tensor => tensor.Shape.SequenceEqual([Vocabulary, Width]));
     }
 
-    private static OnnxExportOptions Fast() => new() { Layout = OnnxLayout.Fast };
+    private static OnnxExportOptions Fast() => new() { Layout = OnnxLayout.Fast, TakesAdapters = false };
 
     // Decodes the ragged steps by the graph in one batch, and row by row by the reference.
     private static void CompareRows(string directory, Dictionary<string, (float[] Values, long[] Shape)> memory, float[] features, long[] lengths, int[] sourceOfRow)
     {
-        var heads = FastLayout.Load(directory).AlignmentHeads;
+        AttentionHead[] heads = [new(2, 3), new(0, 1), new(2, 0)];
         using var model = ReferenceModel.Load(SmallModel.Directory);
         using var states = model.Encode(features, lengths.Length, Frames);
         using var decoder = new FastDecoder(directory, memory, lengths, sourceOfRow.Length);
@@ -193,17 +193,17 @@ public sealed class FastLayoutTests
         foreach (var (tokens, counts) in RaggedSteps)
         {
             var width = tokens.Length / counts.Length;
-            var (logits, alignment) = decoder.Feed(tokens, counts);
+            var (logits, attention) = decoder.Feed(tokens, counts);
             for (var row = 0; row < counts.Length; row++)
             {
                 var count = counts[row];
                 var expected = new float[count * Vocabulary];
-                var expectedAlignment = new float[heads.Count * count * Positions];
+                var expectedAlignment = new float[heads.Length * count * Positions];
                 model.Decode(caches[row], Array.ConvertAll(tokens[(row * width)..((row * width) + count)], token => (int)token), [], LogitPositions.All, expected, expectedAlignment);
                 Assert.InRange(LargestDifference(expected, logits.AsSpan(row * width * Vocabulary, expected.Length)), 0, Tolerance);
-                for (var head = 0; head < heads.Count; head++)
+                for (var head = 0; head < heads.Length; head++)
                 {
-                    var found = alignment.AsSpan(((row * heads.Count) + head) * width * Positions, count * Positions);
+                    var found = attention[heads[head].Layer].AsSpan(((row * Heads) + heads[head].Head) * width * Positions, count * Positions);
                     Assert.InRange(LargestDifference(expectedAlignment.AsSpan(head * count * Positions, count * Positions), found), 0, Tolerance);
                 }
             }

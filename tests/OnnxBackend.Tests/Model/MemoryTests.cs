@@ -11,14 +11,16 @@ public sealed class MemoryTests
 {
     private static readonly NativeKind[] Kinds = Enum.GetValues<NativeKind>();
 
-    [Fact]
-    public void Decode_AThousandTimes_LeavesNoNativeObjectAndNoMemory()
+    [Theory]
+    [InlineData(SmallLayout.Merged)]
+    [InlineData(SmallLayout.Fast)]
+    public void Decode_AThousandTimes_LeavesNoNativeObjectAndNoMemory(SmallLayout layout)
     {
         using var folder = new TemporaryFolder();
-        Small(folder, Merged);
-        Use(folder.Root, windows: 1); // what is made once for the process
+        var exported = Small(folder, layout);
+        Use(exported, windows: 1); // what is made once for the process
         var before = Live();
-        Use(folder.Root, windows: 100);
+        Use(exported, windows: 100);
         Assert.Equal(before, Live());
 
         static void Use(string directory, int windows)
@@ -55,12 +57,14 @@ public sealed class MemoryTests
         Assert.Equal(before, Live());
     }
 
-    [Fact]
-    public void Load_OfOneFolderTwice_SharesTheSessions()
+    [Theory]
+    [InlineData(SmallLayout.Merged)]
+    [InlineData(SmallLayout.Fast)]
+    public void Load_OfOneFolderTwice_SharesTheSessions(SmallLayout layout)
     {
         using var folder = new TemporaryFolder();
         var backend = Backend();
-        var options = new ModelLoadOptions { ModelDirectory = Small(folder, Merged), Threads = 1 };
+        var options = new ModelLoadOptions { ModelDirectory = Small(folder, layout), Threads = 1 };
         using (var first = backend.Load(options))
         {
             var sessions = OnnxRuntimeLibrary.LiveObjects(NativeKind.Session);

@@ -1,0 +1,283 @@
+using System.Numerics.Tensors;
+using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Adapters;
+using AsrPlatform.Abstractions.Models;
+using AsrPlatform.Onnx;
+using AsrPlatform.OnnxBackend.Graphs;
+using AsrPlatform.OnnxBackend.Memory;
+using AsrPlatform.OnnxBackend.Model;
+using WhisperConfig = AsrPlatform.Whisper.Checkpoints.WhisperConfig;
+using WhisperTensors = AsrPlatform.Whisper.Checkpoints.WhisperTensors;
+
+namespace AsrPlatform.OnnxBackend.Fast;
+
+/// <summary>
+/// This project's own layout (<see cref="FastLayout"/>): the encoder also gives the decoder's keys and values of its states, and the decoder
+/// writes its past in place.
+/// </summary>
+internal sealed class FastGraphLayout : IGraphLayout
+{
+    private readonly List<IDisposable> _owned = [];
+    private readonly Graph _encoder;
+    private readonly OrtIoBinding _encoding;
+    private readonly RunOptions _run;
+
+    private FastGraphLayout(string directory, WhisperConfig config, GraphCache graphs, int threads, string backend, CancellationToken cancellationToken)
+    {
+        Pool = Own(new BufferPool());
+        Adapters = Own(new AdapterSet());
+        try
+        {
+            FastLayout.Load(directory);
+            Store = new StoreShape(config.DecoderLayers, config.DecoderAttentionHeads, config.DModel / config.DecoderAttentionHeads, TensorElementType.Float);
+            Names = new FastNames(config.DecoderLayers);
+            _encoder = Open(FastLayout.EncoderFile);
+            Decoder = Open(FastLayout.DecoderFile);
+            EncoderLayers = Takers(_encoder);
+            DecoderLayers = Takers(Decoder);
+            CheckEncoder(config);
+            CheckDecoder(config);
+            _encoding = Own(_encoder.Bind());
+            _run = Own(new RunOptions());
+            Info = new Seq2SeqModelInfo
+            {
+                Backend = backend,
+                Device = "cpu",
+                FeatureSize = config.NumMelBins,
+                Width = config.DModel,
+                VocabularySize = config.VocabSize,
+                MaxSourcePositions = config.MaxSourcePositions,
+                MaxTargetPositions = config.MaxTargetPositions,
+                EncoderLayers = config.EncoderLayers,
+                DecoderLayers = config.DecoderLayers,
+                DecoderHeads = config.DecoderAttentionHeads,
+                Parameters = WhisperTensors.Of(config).Sum(tensor => tensor.Shape.Aggregate(1L, (product, size) => product * size)),
+                SupportsAlignment = true,
+                SupportsShortContext = true,
+            };
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+
+        Graph Open(string file)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+
+            // Contexts are of any length: a plan of the memory for each would only be kept.
+            return Own(graphs.Open(Path.Combine(directory, file), threads, fixedShapes: false)).Graph;
+        }
+    }
+
+    /// <inheritdoc />
+    public Seq2SeqModelInfo Info { get; }
+
+    /// <summary>Where states and caches have their memory from.</summary>
+    public BufferPool Pool { get; }
+
+    /// <summary>What keys and values look like.</summary>
+    public StoreShape Store { get; }
+
+    /// <summary>Names of the decoder's inputs and outputs.</summary>
+    public FastNames Names { get; }
+
+    /// <summary>The decoder.</summary>
+    public Graph Decoder { get; }
+
+    /// <summary>The encoder's layers that take factors of adapters, those of the decoder's keys and values of its states among them.</summary>
+    public IReadOnlyList<LowRankLayer> EncoderLayers { get; }
+
+    /// <summary>The decoder's layers that take factors of adapters.</summary>
+    public IReadOnlyList<LowRankLayer> DecoderLayers { get; }
+
+    /// <summary>The adapters.</summary>
+    public AdapterSet Adapters { get; }
+
+    /// <summary>Loads a folder of this layout.</summary>
+    /// <param name="directory">The folder.</param>
+    /// <param name="config">What it should be.</param>
+    /// <param name="graphs">The graphs of the process.</param>
+    /// <param name="threads">Threads of a run.</param>
+    /// <param name="backend">The backend's name.</param>
+    /// <param name="cancellationToken">Stops between two files.</param>
+    /// <exception cref="AsrException">A file is missing or damaged, or other than the configuration says.</exception>
+    public static FastGraphLayout Load(string directory, WhisperConfig config, GraphCache graphs, int threads, string backend, CancellationToken cancellationToken) =>
+        new(directory, config, graphs, threads, backend, cancellationToken);
+
+    /// <inheritdoc />
+    public unsafe OnnxStates Encode(ReadOnlySpan<float> features, int batch, int frames)
+    {
+        var states = new FastStates(this, batch, frames / 2, Adapters.Rows(batch));
+        try
+        {
+            using var factors = EncoderLayers.Count > 0 ? new BoundFactors(_encoding, EncoderLayers, states.Adapters, Pool) : null;
+            fixed (float* pinned = features)
+            {
+                using var input = OrtValue.CreateTensorValueWithData(
+                    OrtMemoryInfo.DefaultInstance, TensorElementType.Float, [batch, Info.FeatureSize, frames], (nint)pinned, (long)features.Length * sizeof(float));
+                _encoding.BindInput("input_features", input);
+                _encoding.BindOutput("last_hidden_state", states.Tensor);
+                for (var i = 0; i < Names.Cross.Length; i++)
+                {
+                    _encoding.BindOutput(Names.Cross[i], states.Memory.Tensors[i]);
+                }
+
+                try
+                {
+                    _encoder.Run(_run, _encoding);
+                }
+                finally
+                {
+                    // The features are the caller's, and the states may go: nothing of them stays bound.
+                    _encoding.ClearBoundInputs();
+                    _encoding.ClearBoundOutputs();
+                }
+            }
+
+            return states;
+        }
+        catch
+        {
+            states.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc />
+    public OnnxCache CreateCache(OnnxStates states, ReadOnlySpan<int> sourceRows, int capacity, int maxRows, AttentionHead[] alignmentHeads) =>
+        new FastCache(this, (FastStates)states, sourceRows, capacity, maxRows, alignmentHeads);
+
+    /// <inheritdoc />
+    public void Decode(OnnxCache cache, ReadOnlySpan<int> tokens, ReadOnlySpan<int> counts, LogitPositions positions, Span<float> logits, Span<float> alignment)
+    {
+        var own = (FastCache)cache;
+        var call = new FastCall
+        {
+            Tokens = tokens,
+            Counts = counts,
+            Width = tokens.Length / own.Rows,
+            Positions = positions,
+            Logits = logits,
+            Alignment = alignment,
+        };
+        var most = TensorPrimitives.Max(counts);
+        var givesAttention = !alignment.IsEmpty && own.AlignmentHeads.Length > 0;
+
+        // GroupQueryAttention takes several tokens behind no past, or of one row: else rows by turns or tokens by turns, whichever are fewer.
+        if (most == 1 || own.Rows == 1 || own.IsEmpty)
+        {
+            own.All(givesAttention).Run(call, 0, most);
+        }
+        else if (most <= own.Rows)
+        {
+            for (var token = 0; token < most; token++)
+            {
+                own.All(givesAttention).Run(call, token, 1);
+            }
+        }
+        else
+        {
+            for (var row = 0; row < own.Rows; row++)
+            {
+                using var run = new FastRun(this, own, row, 1, givesAttention);
+                run.Run(call, 0, counts[row]);
+            }
+        }
+
+        own.Append(counts);
+    }
+
+    /// <summary>Runs the decoder.</summary>
+    /// <exception cref="AsrException">The graph refuses.</exception>
+    public void Run(OrtIoBinding binding) => Decoder.Run(_run, binding);
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        for (var i = _owned.Count - 1; i >= 0; i--)
+        {
+            _owned[i].Dispose();
+        }
+
+        _owned.Clear();
+    }
+
+    private T Own<T>(T part)
+        where T : IDisposable
+    {
+        _owned.Add(part);
+        return part;
+    }
+
+    private static bool IsFloat(TensorElementType type) => type == TensorElementType.Float;
+
+    private void CheckEncoder(WhisperConfig config)
+    {
+        var features = _encoder.Input("input_features", IsFloat, -1, config.NumMelBins, -1);
+        if (features.Shape[0] >= 0 || features.Shape[2] >= 0)
+        {
+            throw _encoder.Wrong($"has the input input_features {features.ShapeText}", "one of any batch and frames: export the model again");
+        }
+
+        _encoder.Output("last_hidden_state", IsFloat, -1, -1, config.DModel);
+        CheckLayers(_encoder, Names.Cross, areInputs: false, turnsKeys: true, config);
+        CheckKnown(_encoder, ["input_features"], EncoderLayers);
+    }
+
+    private void CheckDecoder(WhisperConfig config)
+    {
+        Decoder.Input("input_ids", Elements.IsInteger, -1, -1);
+        Decoder.Input("past_lengths", Elements.IsInteger, -1);
+        Decoder.Input("logit_positions", Elements.IsInteger, -1);
+        Decoder.Input("source_lengths", Elements.IsInteger, -1);
+        Decoder.Output("logits", IsFloat, -1, config.VocabSize);
+        CheckLayers(Decoder, Names.Cross, areInputs: true, turnsKeys: true, config);
+        CheckLayers(Decoder, Names.Past, areInputs: true, turnsKeys: false, config);
+        CheckLayers(Decoder, Names.Present, areInputs: false, turnsKeys: false, config);
+        foreach (var name in Names.Attention)
+        {
+            Decoder.Output(name, IsFloat, -1, config.DecoderAttentionHeads, -1, -1);
+        }
+
+        CheckKnown(Decoder, ["input_ids", "past_lengths", "logit_positions", "source_lengths", .. Names.Cross, .. Names.Past], DecoderLayers);
+    }
+
+    private void CheckLayers(Graph graph, string[] names, bool areInputs, bool turnsKeys, WhisperConfig config)
+    {
+        for (var i = 0; i < names.Length; i++)
+        {
+            int[] shape = turnsKeys && i % 2 == 0 ? [-1, Store.Heads, Store.HeadWidth, -1] : [-1, Store.Heads, -1, Store.HeadWidth];
+            _ = areInputs ? graph.Input(names[i], IsFloat, shape) : graph.Output(names[i], IsFloat, shape);
+        }
+
+        // More layers than the configuration says would otherwise be left out silently.
+        if ((areInputs ? graph.Inputs : graph.Outputs).ContainsKey(new FastNames(config.DecoderLayers + 1).Cross[^1]))
+        {
+            throw graph.Wrong($"has more than {config.DecoderLayers} layers", $"{config.DecoderLayers}, as config.json's decoder_layers says");
+        }
+    }
+
+    private static void CheckKnown(Graph graph, IEnumerable<string> known, IReadOnlyList<LowRankLayer> takers)
+    {
+        var factors = takers.SelectMany(layer => (string[])[layer.Name + FastLayout.FirstFactor, layer.Name + FastLayout.SecondFactor]);
+        if (graph.Inputs.Keys.Except(known).Except(factors).FirstOrDefault() is { } other)
+        {
+            throw graph.Wrong($"has the input {other} {graph.Inputs[other].ShapeText}, which nothing is known to fill", $"the inputs of the fast layout, version {FastLayout.CurrentVersion}: export the model again");
+        }
+    }
+
+    /// <summary>The layers of a graph that take factors, by its inputs.</summary>
+    private static LowRankLayer[] Takers(Graph graph) =>
+    [
+        .. graph.Inputs.Keys.Where(name => name.EndsWith(FastLayout.FirstFactor, StringComparison.Ordinal)).Select(name =>
+        {
+            var layer = name[..^FastLayout.FirstFactor.Length];
+            return new LowRankLayer(
+                layer,
+                graph.Input(name, IsFloat, -1, -1, -1).Shape[1],
+                graph.Input(layer + FastLayout.SecondFactor, IsFloat, -1, -1, -1).Shape[2]);
+        }),
+    ];
+}
