@@ -115,7 +115,7 @@ internal sealed class FastDecoder : IDisposable
         for (var line = 0; line < _rows * SmallModel.Heads; line++)
         {
             var (row, head) = (line / SmallModel.Heads, line % SmallModel.Heads);
-            together.AsSpan(((((row / each) * SmallModel.Heads) + head) * each + (row % each)) * length, length).CopyTo(apart.AsSpan(line * length));
+            together.AsSpan(((((row / each * SmallModel.Heads) + head) * each) + (row % each)) * length, length).CopyTo(apart.AsSpan(line * length));
         }
 
         return apart;
