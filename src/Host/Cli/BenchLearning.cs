@@ -122,9 +122,12 @@ internal static class BenchLearning
         {
             string[] parts =
             [
-                .. new[] { ("anchor set, relative", 100 * transfer.AnchorChange, "%"), ("forward transfer", transfer.Forward, "points"), ("backward transfer", transfer.Backward, "points") }
-                    .Where(part => part.Item2 is not null)
-                    .Select(part => string.Create(CultureInfo.InvariantCulture, $"{part.Item1} {part.Item2:+0.0;−0.0;0.0} {part.Item3}")),
+                .. new[]
+                {
+                    Figure("anchor set, relative", 100 * transfer.AnchorChange, "%", transfer.AnchorInterval is { } anchor ? new(100 * anchor.Low, 100 * anchor.High) : null),
+                    Figure("forward transfer", transfer.Forward, "points", null),
+                    Figure("backward transfer", transfer.Backward, "points", transfer.BackwardInterval),
+                }.OfType<string>(),
             ];
             if (parts.Length > 0)
             {
@@ -133,6 +136,11 @@ internal static class BenchLearning
         }
 
         return text.ToString().TrimEnd('\n');
+
+        // An interval says whether a figure is more than chance: forty utterances of ten words are few.
+        static string? Figure(string name, double? value, string unit, TransferInterval? interval) => value is null ? null
+            : string.Create(CultureInfo.InvariantCulture, $"{name} {value:+0.0;−0.0;0.0} {unit}")
+                + (interval is null ? "" : string.Create(CultureInfo.InvariantCulture, $" (95 %: {interval.Low:+0.0;−0.0;0.0} … {interval.High:+0.0;−0.0;0.0})"));
     }
 
     private static List<(int Seed, IReadOnlyList<DomainData> Domains)> Speak(

@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Learning.Data;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Whisper.Files;
 using AsrPlatform.Whisper.Text;
 
@@ -66,6 +67,7 @@ internal sealed class LearningBench(IBenchModel model, ILearner learner, IReadOn
 
         var data = Directory.CreateDirectory(Path.Combine(folder, "data")).FullName;
         var stages = new List<LearningStage>();
+        var learned = new List<Snapshot>();
         var now = start;
         foreach (var domain in domains)
         {
@@ -96,21 +98,24 @@ internal sealed class LearningBench(IBenchModel model, ILearner learner, IReadOn
                 Before = now.Of(domain, words),
                 After = next.Of(domain, words),
                 Wer = domains.ToDictionary(other => other.Domain.Name, other => next.Of(other, null).Wer),
-                AnchorWer = next.Anchor?.WordErrorRate,
+                AnchorWer = next.AnchorWer,
                 Seconds = round.Seconds + loadSeconds,
                 ProcessorSeconds = round.ProcessorSeconds,
                 Metrics = round.Metrics,
             });
             now = next;
+            learned.Add(next);
             finished();
         }
 
         return new LearningSequence
         {
+            Kept = [.. domains.SkipLast(1).Select((domain, index) => learned[index].Beside(now, domain))],
+            Anchor = start.AnchorBeside(now),
             Seed = seed,
             Corrections = count,
             BaseWer = domains.ToDictionary(domain => domain.Domain.Name, domain => start.Of(domain, null).Wer),
-            BaseAnchorWer = start.Anchor?.WordErrorRate,
+            BaseAnchorWer = start.AnchorWer,
             Stages = stages,
         };
     }
@@ -168,12 +173,15 @@ internal sealed class LearningBench(IBenchModel model, ILearner learner, IReadOn
         ErrorCounts[] errors = [.. model.Hear(entries, cancellationToken).Zip(entries, (heard, entry) => WordErrorRate.Measure(entry.Text, heard))];
         return new Snapshot(
             utterances.Zip(errors).ToDictionary(pair => pair.First, pair => pair.Second),
-            anchor.Count == 0 ? null : errors[utterances.Length..].Aggregate((sum, counts) => sum + counts));
+            anchor.Count == 0 ? null : errors[utterances.Length..]);
     }
 
     /// <summary>Errors on everything, of one version.</summary>
-    private sealed record Snapshot(Dictionary<DomainUtterance, ErrorCounts> Errors, ErrorCounts? Anchor)
+    private sealed record Snapshot(Dictionary<DomainUtterance, ErrorCounts> Errors, ErrorCounts[]? Anchor)
     {
+        /// <summary>Word error rate on the anchor set; null without one.</summary>
+        public double? AnchorWer => Anchor?.Aggregate((sum, counts) => sum + counts).WordErrorRate;
+
         /// <summary>On a domain's utterances; those with some words where they are given.</summary>
         public LearningErrors Of(DomainData domain, HashSet<string>? words)
         {
@@ -181,5 +189,18 @@ internal sealed class LearningBench(IBenchModel model, ILearner learner, IReadOn
             var counts = chosen.Aggregate(ErrorCounts.None, (sum, utterance) => sum + Errors[utterance]);
             return new LearningErrors(chosen.Length, counts.ReferenceWords, counts.WordErrors);
         }
+
+        /// <summary>A domain's errors here and later: those of a new word together, or else of an utterance.</summary>
+        public IReadOnlyList<PairedCost> Beside(Snapshot later, DomainData domain) =>
+        [
+            .. domain.Evaluation.GroupBy(utterance => (object?)utterance.Word ?? utterance).Select(cluster => new PairedCost(
+                cluster.Sum(utterance => Errors[utterance].WordErrors),
+                cluster.Sum(utterance => later.Errors[utterance].WordErrors),
+                (int)cluster.Sum(utterance => Errors[utterance].ReferenceWords))),
+        ];
+
+        /// <summary>The anchor set's errors here and later, by utterance.</summary>
+        public IReadOnlyList<PairedCost> AnchorBeside(Snapshot later) =>
+            Anchor is null ? [] : [.. Anchor.Zip(later.Anchor!, (here, there) => new PairedCost(here.WordErrors, there.WordErrors, (int)here.ReferenceWords))];
     }
 }

@@ -76,6 +76,14 @@ internal sealed record LearningSequence
     /// <summary>In the order in which the domains came.</summary>
     public required IReadOnlyList<LearningStage> Stages { get; init; }
 
+    /// <summary>What <see cref="BackwardTransfer"/> is made of, for each domain but the last: errors right after it was learned and at the end, by new word or else utterance.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<IReadOnlyList<PairedCost>> Kept { get; init; } = [];
+
+    /// <summary>What <see cref="AnchorChange"/> is made of: errors of the base model and at the end, by utterance; empty without an anchor set.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<PairedCost> Anchor { get; init; } = [];
+
     /// <summary>
     /// What learning a domain does to those before it: the mean, over all domains but the last, of the word error rate right after the domain
     /// was learned less that at the end, in points. Below 0 is forgetting; null for one domain.
@@ -134,8 +142,30 @@ internal sealed record LearningTransfer
     /// <summary>Mean of <see cref="LearningSequence.BackwardTransfer"/>, in points.</summary>
     public double? Backward { get; init; }
 
+    /// <summary>Whether that is more than chance.</summary>
+    public TransferInterval? BackwardInterval { get; init; }
+
     /// <summary>Mean of <see cref="LearningSequence.AnchorChange"/>.</summary>
     public double? AnchorChange { get; init; }
+
+    /// <inheritdoc cref="BackwardInterval"/>
+    public TransferInterval? AnchorInterval { get; init; }
+
+    /// <summary>Of <see cref="Backward"/>: every domain of every sequence is drawn anew.</summary>
+    public static TransferInterval? IntervalOfBackward(IEnumerable<LearningSequence> sequences) => TransferInterval.Of(
+        [.. sequences.SelectMany(sequence => sequence.Kept)],
+        sums => 100 * sums.Average(sum => (sum.Before - sum.After) / Math.Max(sum.Words, 1)));
+
+    /// <summary>Of <see cref="AnchorChange"/>: the sequences have one anchor set, so an utterance is drawn for all of them.</summary>
+    public static TransferInterval? IntervalOfAnchor(IEnumerable<LearningSequence> sequences)
+    {
+        IReadOnlyList<PairedCost>[] lists = [.. sequences.Select(sequence => sequence.Anchor).Where(list => list.Sum(cost => cost.Before) > 0)];
+        return lists.Length == 0
+            ? null
+            : TransferInterval.Of(
+                [[.. Enumerable.Range(0, lists[0].Count).Select(index => new PairedCost(lists.Sum(list => list[index].Before), lists.Sum(list => list[index].After), 1))]],
+                sums => (sums[0].After / Math.Max(sums[0].Before, 1)) - 1);
+    }
 }
 
 /// <summary>What <c>bench learning</c> writes.</summary>
@@ -175,7 +205,9 @@ internal sealed record LearningBenchResult
             Corrections = group.Key,
             Forward = group.Average(sequence => sequence.ForwardTransfer),
             Backward = group.Average(sequence => sequence.BackwardTransfer),
+            BackwardInterval = LearningTransfer.IntervalOfBackward(group),
             AnchorChange = group.Average(sequence => sequence.AnchorChange),
+            AnchorInterval = LearningTransfer.IntervalOfAnchor(group),
         }),
     ];
 

@@ -32,6 +32,7 @@ public sealed class LearningBenchTests : IDisposable
         // Nothing is known of the second before it is learned, and nothing of the first is lost by then.
         Assert.Equal((0.0, 0.0), (sequence.ForwardTransfer!.Value, sequence.BackwardTransfer!.Value));
         Assert.Equal(0, sequence.AnchorChange!.Value);
+        Assert.Equal((0.0, 0.0), (LearningTransfer.IntervalOfBackward([sequence])!.Low, LearningTransfer.IntervalOfAnchor([sequence])!.High));
         Assert.Equal([null, "a1", "a2"], world.Used.Distinct());
     }
 
@@ -78,6 +79,29 @@ public sealed class LearningBenchTests : IDisposable
         var text = BenchLearning.ToText(new LearningBenchResult { Model = "m", Sequences = [sequence] });
         Assert.Contains("backward transfer −", text);
         Assert.Contains("anchor set, relative +", text);
+        Assert.Equal(2, text.Split(" (95 %: ").Length - 1);
+
+        // Every word of the first domain is forgotten: more than chance, and the interval holds the figure.
+        var interval = LearningTransfer.IntervalOfBackward([sequence])!;
+        Assert.True(interval.IsSure);
+        Assert.InRange(sequence.BackwardTransfer!.Value, interval.Low, interval.High);
+        var kept = Assert.Single(sequence.Kept);
+        Assert.Equal((LearningDomain.Words, 0.0, 40.0), (kept.Count, kept.Sum(cost => cost.Before), kept.Sum(cost => cost.After)));
+    }
+
+    [Fact]
+    public void Interval_LossesThatOneWordMakesUp_MayBeChance()
+    {
+        // Two words forgotten and two gained of ten; then one alone; then all.
+        Assert.False(Interval(4, 4, -4, -4, 0, 0, 0, 0, 0, 0).IsSure);
+        Assert.False(Interval(4, 0, 0, 0, 0, 0, 0, 0, 0, 0).IsSure);
+        Assert.True(Interval(4, 4, 3, 4, 2, 4, 4, 1, 4, 4) is { IsSure: true, High: < 0 });
+        Assert.Equal(Interval(4, 0, 1, 0, 0, 0, 0, 0, 2, 0), Interval(4, 0, 1, 0, 0, 0, 0, 0, 2, 0));
+        Assert.Null(TransferInterval.Of([], _ => 0));
+
+        static TransferInterval Interval(params int[] lost) => TransferInterval.Of(
+            [[.. lost.Select(errors => new PairedCost(4, 4 + errors, 24))]],
+            sums => 100 * (sums[0].Before - sums[0].After) / sums[0].Words)!;
     }
 
     [Fact]
