@@ -42,7 +42,7 @@ public sealed class ChunkedParityTests(MicroRecognizer micro) : IClassFixture<Mi
             {
                 // transformers gives times behind the audio, too.
                 Assert.Equal(Math.Min(expected!["timestamp"]![0]!.GetValue<double>(), result.DurationSeconds), actual.Start, 0.0201);
-                Assert.Equal(expected["timestamp"]![1]?.GetValue<double>() ?? result.DurationSeconds, actual.End, 0.0201);
+                Assert.Equal(Math.Min(expected["timestamp"]![1]?.GetValue<double>() ?? double.MaxValue, result.DurationSeconds), actual.End, 0.0201);
             }
         }
     }
