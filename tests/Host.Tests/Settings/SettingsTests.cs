@@ -131,15 +131,16 @@ public sealed class SettingsTests : IDisposable
     [InlineData("stream", "{0}")]
     [InlineData("bench", "stream", "--data", "{1}")]
     [InlineData("serve", "--data-dir", "{2}", "--urls", "http://127.0.0.1:0")]
-    public void Verbs_WithAValueThatIsNoTime_SayWhatIsExpected(params string[] arguments)
+    public async Task Verbs_WithAValueThatIsNoTime_SayWhatIsExpected(params string[] arguments)
     {
         var manifest = _folder.Write("manifest.jsonl", $$"""{"audio": "{{Fixtures.Path("audio/fox.wav")}}", "text": "the quick brown fox", "words": [{"word": "the", "start": 0.1, "end": 0.3}]}""");
         string[] given = [.. arguments.Select(argument => argument.Replace("{0}", Fixtures.Path("audio/fox.wav"), StringComparison.Ordinal).Replace("{1}", manifest, StringComparison.Ordinal).Replace("{2}", _folder.Root, StringComparison.Ordinal))];
         using var process = AsrProcess.Start(redirectInput: false, [("ASR_Live__HoldBack", "0.8")], [.. given, "--plugins-dir", _folder.File("none")]);
-        var output = process.StandardOutput.ReadToEndAsync();
-        var error = process.StandardError.ReadToEnd();
-        process.WaitForExit();
-        new AsrProcess.Result(process.ExitCode, output.GetAwaiter().GetResult(), error)
+        var cancelled = TestContext.Current.CancellationToken;
+        var output = process.StandardOutput.ReadToEndAsync(cancelled);
+        var error = await process.StandardError.ReadToEndAsync(cancelled);
+        await process.WaitForExitAsync(cancelled);
+        new AsrProcess.Result(process.ExitCode, await output, error)
             .ShouldFailWith("the settings cannot be used: Live:HoldBack is '0.8'; give a time such as 00:00:30");
     }
 
