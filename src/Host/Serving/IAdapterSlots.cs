@@ -1,6 +1,6 @@
 using AsrPlatform.Abstractions;
-using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Abstractions.Adapters;
+using AsrPlatform.Abstractions.Decoding;
 using AsrPlatform.Host.Plugins;
 using AsrPlatform.Whisper;
 

@@ -281,7 +281,8 @@ public sealed class ReplayTests
                 IsReplay = index % 4 is 1 or 2,
                 Weight = index switch { 3 => 2.5, 6 => 2, 8 => 0.25, _ => 1 },
             };
-        })])) with { Adapter = TrainerRuns.Adapter(null, Everywhere.Replace("0.2", dropout, StringComparison.Ordinal)) };
+        })])) with
+        { Adapter = TrainerRuns.Adapter(null, Everywhere.Replace("0.2", dropout, StringComparison.Ordinal)) };
     }
 
     private static double[] Losses(string output) =>

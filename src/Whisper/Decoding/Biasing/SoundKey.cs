@@ -31,7 +31,15 @@ internal static class SoundKey
 
     private static readonly Dictionary<char, string> Letters = new()
     {
-        ['ß'] = "ss", ['æ'] = "e", ['œ'] = "e", ['ø'] = "o", ['ł'] = "l", ['đ'] = "d", ['ð'] = "th", ['þ'] = "th", ['ı'] = "i",
+        ['ß'] = "ss",
+        ['æ'] = "e",
+        ['œ'] = "e",
+        ['ø'] = "o",
+        ['ł'] = "l",
+        ['đ'] = "d",
+        ['ð'] = "th",
+        ['þ'] = "th",
+        ['ı'] = "i",
     };
 
     /// <summary>The key of a text: of one word after the other, without spaces and punctuation.</summary>

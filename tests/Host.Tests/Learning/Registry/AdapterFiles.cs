@@ -23,16 +23,16 @@ internal static class AdapterFiles
 
     public static NewAdapter New(
         string? parent = null, GateVerdict verdict = GateVerdict.Promoted, string? baseHash = null, double after = 0.1, params long[] corrections) => new()
-    {
-        Parent = parent,
-        Base = baseHash ?? BaseHash,
-        Corrections = corrections,
-        Dataset = "d1",
-        Config = new JsonObject { ["lora"] = new JsonObject { ["r"] = 8 }, ["learningRate"] = 1e-3, ["note"] = "größer" },
-        Metrics = new JsonObject { ["heldOutWerBefore"] = 0.4, ["heldOutWerAfter"] = after, ["folds"] = new JsonArray(0.1, 0.2) },
-        Verdict = verdict,
-        Reason = "better",
-    };
+        {
+            Parent = parent,
+            Base = baseHash ?? BaseHash,
+            Corrections = corrections,
+            Dataset = "d1",
+            Config = new JsonObject { ["lora"] = new JsonObject { ["r"] = 8 }, ["learningRate"] = 1e-3, ["note"] = "größer" },
+            Metrics = new JsonObject { ["heldOutWerBefore"] = 0.4, ["heldOutWerAfter"] = after, ["folds"] = new JsonArray(0.1, 0.2) },
+            Verdict = verdict,
+            Reason = "better",
+        };
 
     /// <summary>Adds one made of nothing.</summary>
     public static async Task<string> AddAsync(AdapterRegistry registry, string scratch, string content, NewAdapter? adapter = null) =>

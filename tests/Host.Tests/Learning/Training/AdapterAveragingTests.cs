@@ -158,7 +158,12 @@ public sealed class AdapterAveragingTests : IDisposable
         ]);
         File.WriteAllText(Path.Combine(folder, "adapter_config.json"), new JsonObject
         {
-            ["peft_type"] = "LORA", ["r"] = Rank, ["lora_alpha"] = 12, ["bias"] = "lora_only", ["use_rslora"] = rsLora, ["target_modules"] = new JsonArray("conv1", "fc1"),
+            ["peft_type"] = "LORA",
+            ["r"] = Rank,
+            ["lora_alpha"] = 12,
+            ["bias"] = "lora_only",
+            ["use_rslora"] = rsLora,
+            ["target_modules"] = new JsonArray("conv1", "fc1"),
         }.ToJsonString());
         return folder;
     }

@@ -84,8 +84,15 @@ public sealed class BiasedSearchTests(MicroRecognizer micro) : IClassFixture<Mic
         using var recognizer = micro.With(model);
         var options = new TranscriptionOptions
         {
-            Algorithm = algorithm, Language = "en", WithoutTimestamps = true, BeamSize = beams, TemperatureIncrementOnFallback = null,
-            ConditionOnPreviousText = false, NoSpeechThreshold = null, LogProbabilityThreshold = null, CompressionRatioThreshold = null,
+            Algorithm = algorithm,
+            Language = "en",
+            WithoutTimestamps = true,
+            BeamSize = beams,
+            TemperatureIncrementOnFallback = null,
+            ConditionOnPreviousText = false,
+            NoSpeechThreshold = null,
+            LogProbabilityThreshold = null,
+            CompressionRatioThreshold = null,
         };
         Assert.Equal(" we sold the zen la craft today", recognizer.Transcribe(Silence(2), options).Text);
         Assert.Equal(" we sold the zenlacraft today", recognizer.Transcribe(Silence(2), options with { Bias = Zenlacraft }).Text);
