@@ -196,7 +196,7 @@ internal sealed class SessionArchive(DataFolder folder, IOptions<DataOptions> op
         await folder.Database.WriteAsync(connection =>
         {
             // A disk that has no room for one may have it for the next: the session would then go on after the next, and the one be lost.
-            if (previous != (connection.Scalar("SELECT max(sequence) FROM caption WHERE session = $session", ("$session", number)) as long? ?? 0))
+            if (previous > 0 && connection.Scalar("SELECT 1 FROM caption WHERE session = $session AND sequence = $previous", ("$session", number), ("$previous", previous)) is null)
             {
                 throw new AsrException("an earlier caption could not be kept");
             }

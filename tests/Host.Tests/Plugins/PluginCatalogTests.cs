@@ -53,7 +53,7 @@ public sealed class PluginCatalogTests : IDisposable
     [InlineData("native-missing", "native-missing", "the native library asr-no-such-library does not load: it is neither in the plugin's folder nor where the system looks", "apt-get install libasr-no-such-library")]
     [InlineData("outside", "invalid", "plugin.json: assembly '../good/AsrPlatform.TestPlugins.Good.dll' is not the name of a file in the plugin's folder", null)]
     [InlineData("not-json", "invalid", "plugin.json: 'i' is an invalid start of a value. Path: $ | LineNumber: 0 | BytePositionInLine: 0.", null)]
-    [InlineData("unknown-kind", "invalid", "plugin.json: kind 'coffee-machine' is unknown; there are seq2seq-backend, recognizer, decoder, trainer, adapter, capture", null)]
+    [InlineData("unknown-kind", "invalid", "plugin.json: kind 'coffee-machine' is unknown; there are seq2seq-backend, recognizer, decoder, trainer, adapter, capture, voice-activity", null)]
     [InlineData("kind-missing", "invalid", "plugin.json declares the kind 'trainer', but it registers no ITrainer", null)]
     [InlineData("two-entry-points", "invalid", "AsrPlatform.TestPlugins.TwoEntryPoints has 2 public classes that implement IPlugin (First, Second); there must be one", null)]
     public async Task Load_FaultyPlugin_IsAStatusAndTheHostGoesOn(string name, string state, string reason, string? remedy)
