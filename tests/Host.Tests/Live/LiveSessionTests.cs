@@ -318,7 +318,11 @@ public sealed class LiveSessionTests
         await using var live = await StartAsync(recognizer);
         var broken = await live.OpenAsync();
         var healthy = await live.OpenAsync();
+
+        // Decoded after all of it is sent: a session that fails sooner refuses the rest of the audio.
+        recognizer.Gate.Reset();
         await SendAsync(broken, new SpokenAudio().Say(1, 2).Silence(1).Say(13, 14).Silence(1));
+        recognizer.Gate.Set();
         await EventuallyAsync(() => broken.State == SessionState.Failed, "the session fails");
         await SendAsync(healthy, new SpokenAudio().Say(3, 4));
         await healthy.EndAsync(Cancelled);
