@@ -21,6 +21,12 @@ internal sealed class CaptionHub(
 {
     public const string Route = "/hubs/captions";
 
+    /// <summary>A client that sent nothing for so long has no item on its way: well above a round through a busy machine's thread pool.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How long the end of an answer waits for a client that goes on sending.</summary>
+    private static readonly TimeSpan LongestFlood = TimeSpan.FromSeconds(5);
+
     /// <summary>Starts a session, or resumes the one of that id.</summary>
     [LeastRole(Role.Speaker)]
     public Task<SessionPosition> StartSession(StartSessionRequest? request) =>
@@ -62,7 +68,8 @@ internal sealed class CaptionHub(
 
     /// <summary>
     /// Takes what still comes once the answer is over: SignalR closes the whole connection when a call ends while an item waits for room in
-    /// the call's full buffer. The reading ends with the call, which closes the channel.
+    /// the call's full buffer. So the answer ends only when the client has stopped for a moment, or after seconds in which it did not.
+    /// The reading ends with the call, which closes the channel.
     /// </summary>
     private static async IAsyncEnumerable<AudioAcknowledgement> ReadToItsEnd(
         ChannelReader<string> audio,
@@ -78,11 +85,35 @@ internal sealed class CaptionHub(
         }
         finally
         {
-            _ = DiscardAsync(audio);
+            var discarding = DiscardAsync(audio, cancellationToken);
+            await Task.WhenAny(discarding, Task.Delay(LongestFlood, CancellationToken.None));
+            _ = DrainAsync(audio);
         }
     }
 
-    private static async Task DiscardAsync(ChannelReader<string> audio)
+    /// <summary>Discards audio until none has come for a moment, or no more can.</summary>
+    private static async Task DiscardAsync(ChannelReader<string> audio, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var more = true;
+            while (more)
+            {
+                using var moment = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                moment.CancelAfter(Pause);
+                more = await audio.WaitToReadAsync(moment.Token);
+                while (audio.TryRead(out _))
+                {
+                }
+            }
+        }
+        catch (Exception)
+        {
+            // A moment without audio; or the connection ended, or the client said why it stopped: nobody wants this audio.
+        }
+    }
+
+    private static async Task DrainAsync(ChannelReader<string> audio)
     {
         try
         {
