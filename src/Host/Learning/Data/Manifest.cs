@@ -179,54 +179,46 @@ internal sealed class Manifest
         _ => throw new FormatException($"{value.ValueKind} where a text was expected"),
     };
 
-    private static List<TimedWord> ReadWords(JsonElement row)
-    {
-        var words = new List<TimedWord>();
-        if (row.TryGetProperty("words", out var list) && list.ValueKind == JsonValueKind.Array)
-        {
-            foreach (var item in list.EnumerateArray())
-            {
-                if (item.ValueKind != JsonValueKind.Object
-                    || !item.TryGetProperty("word", out var word)
-                    || !item.TryGetProperty("start", out var start)
-                    || !item.TryGetProperty("end", out var end))
-                {
-                    throw new FormatException("words are objects with word, start and end");
-                }
-
-                words.Add(new TimedWord(word.GetString() ?? "", start.GetDouble(), end.GetDouble()));
-            }
-        }
-
-        return words;
-    }
+    private static List<TimedWord> ReadWords(JsonElement row) =>
+        [.. ReadTimed(row, "words", "word").Select(part => new TimedWord(part.Text, part.Start, part.End))];
 
     private static List<TimedText> ReadSegments(JsonElement row)
     {
         var segments = new List<TimedText>();
-        if (row.TryGetProperty("segments", out var list) && list.ValueKind == JsonValueKind.Array)
+        foreach (var part in ReadTimed(row, "segments", "text"))
         {
-            foreach (var item in list.EnumerateArray())
+            var segment = part with { Text = TextCleanup.Clean(part.Text) };
+            if (segment.Text.Length == 0 || segment.Start < (segments.Count == 0 ? 0 : segments[^1].End) || segment.End < segment.Start)
             {
-                if (item.ValueKind != JsonValueKind.Object
-                    || !item.TryGetProperty("text", out var text)
-                    || !item.TryGetProperty("start", out var start)
-                    || !item.TryGetProperty("end", out var end))
-                {
-                    throw new FormatException("segments are objects with text, start and end");
-                }
-
-                var segment = new TimedText(TextCleanup.Clean(text.GetString() ?? ""), start.GetDouble(), end.GetDouble());
-                if (segment.Text.Length == 0 || segment.Start < (segments.Count == 0 ? 0 : segments[^1].End) || segment.End < segment.Start)
-                {
-                    throw new FormatException("segments have a text each, and times that follow one another");
-                }
-
-                segments.Add(segment);
+                throw new FormatException("segments have a text each, and times that follow one another");
             }
+
+            segments.Add(segment);
         }
 
         return segments;
+    }
+
+    /// <summary>A row's list of objects with a text and its times; none when it has no such list.</summary>
+    private static IEnumerable<TimedText> ReadTimed(JsonElement row, string listName, string textName)
+    {
+        if (!row.TryGetProperty(listName, out var list) || list.ValueKind != JsonValueKind.Array)
+        {
+            yield break;
+        }
+
+        foreach (var item in list.EnumerateArray())
+        {
+            if (item.ValueKind != JsonValueKind.Object
+                || !item.TryGetProperty(textName, out var text)
+                || !item.TryGetProperty("start", out var start)
+                || !item.TryGetProperty("end", out var end))
+            {
+                throw new FormatException($"{listName} are objects with {textName}, start and end");
+            }
+
+            yield return new TimedText(text.GetString() ?? "", start.GetDouble(), end.GetDouble());
+        }
     }
 
     private void ReadTable(string text)

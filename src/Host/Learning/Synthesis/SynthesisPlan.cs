@@ -100,11 +100,9 @@ internal sealed record PlannedClip(
     public double JoinSeconds { get; init; }
 
     /// <summary>Its file: the number, and a hash of everything that makes it, so that another plan's clip is not taken for it.</summary>
-    public string FileName => _fileName ??= string.Create(
+    public string FileName => string.Create(
         CultureInfo.InvariantCulture,
         $"{Index:000000}-{Hash($"{Version}|{Text}|{Voice?.FullName}|{Voice?.Id}|{Rate:R}|{Pitch:R}|{SignalToNoise:R}|{Noise}|{Reverberation:R}|{Telephone}|{Level:R}|{Before:R}|{After:R}|{Seed}|{WordTimes}{JoinedKey()}"):x8}.wav");
-
-    private string? _fileName;
 
     private string JoinedKey() =>
         Joined.Count == 0 ? "" : string.Concat(Joined.Select(one => FormattableString.Invariant($"|{one.Gap:R}|{one.Text}"))) + FormattableString.Invariant($"|{JoinSeconds:R}");

@@ -317,37 +317,33 @@ internal sealed class SynthesisRun
 
             if (utterances.Count > 1)
             {
-                writer.WriteStartArray("segments");
-                foreach (var utterance in utterances)
-                {
-                    writer.WriteStartObject();
-                    writer.WriteString("text", utterance.Text);
-                    writer.WriteNumber("start", utterance.Start);
-                    writer.WriteNumber("end", utterance.End);
-                    writer.WriteEndObject();
-                }
-
-                writer.WriteEndArray();
+                WriteTimed(writer, "segments", "text", utterances.Select(one => (one.Text, one.Start, one.End)));
             }
 
             if (words.Count > 0)
             {
-                writer.WriteStartArray("words");
-                foreach (var word in words)
-                {
-                    writer.WriteStartObject();
-                    writer.WriteString("word", word.Word);
-                    writer.WriteNumber("start", word.Start);
-                    writer.WriteNumber("end", word.End);
-                    writer.WriteEndObject();
-                }
-
-                writer.WriteEndArray();
+                WriteTimed(writer, "words", "word", words.Select(one => (one.Word, one.Start, one.End)));
             }
 
             writer.WriteEndObject();
         }
 
         return Encoding.UTF8.GetString(buffer.ToArray());
+    }
+
+    /// <summary>A list of texts with their times, as <see cref="Manifest"/> reads it.</summary>
+    private static void WriteTimed(Utf8JsonWriter writer, string listName, string textName, IEnumerable<(string Text, double Start, double End)> parts)
+    {
+        writer.WriteStartArray(listName);
+        foreach (var (text, start, end) in parts)
+        {
+            writer.WriteStartObject();
+            writer.WriteString(textName, text);
+            writer.WriteNumber("start", start);
+            writer.WriteNumber("end", end);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
     }
 }
