@@ -12,4 +12,7 @@ internal sealed class OnnxBackendOptions
 
     /// <summary>The layout of models of random weights, for benchmarks: <c>fast</c> (default) where it fits, or <c>optimum</c>.</summary>
     public string RandomLayout { get; set; } = "fast";
+
+    /// <summary>Whether models of random weights in the fast layout take adapters (default), as exports do unless told otherwise.</summary>
+    public bool RandomTakesAdapters { get; set; } = true;
 }

@@ -83,7 +83,12 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
                 _ => OnnxPrecision.Float32,
             };
             var isFast = settings.RandomLayout != "optimum" && precision != OnnxPrecision.Float16 && FastLayout.Fits(WhisperConfig.Parse(configJson));
-            OnnxExport.Write(checkpoint, graphs, new OnnxExportOptions { Layout = isFast ? OnnxLayout.Fast : OnnxLayout.Optimum, Precision = precision });
+            OnnxExport.Write(checkpoint, graphs, new OnnxExportOptions
+            {
+                Layout = isFast ? OnnxLayout.Fast : OnnxLayout.Optimum,
+                Precision = precision,
+                TakesAdapters = settings.RandomTakesAdapters,
+            });
             return Load(graphs, "auto", options);
         }
         finally

@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Abstractions.Plugins;
 using AsrPlatform.Tests;
@@ -75,6 +76,16 @@ public sealed class PluginTests
         model.Decode(cache, [1, 2], [], LogitPositions.Last, logits, []);
         Assert.All(logits, logit => Assert.True(float.IsFinite(logit)));
         Assert.NotEqual(logits[0], logits[1]);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void CreateRandom_WithAndWithoutAdapters_IsWhatTheSettingSays(bool takesAdapters)
+    {
+        var backend = new OrtBackend(new OnnxBackendOptions { RandomTakesAdapters = takesAdapters });
+        using var model = backend.CreateRandom(WhisperConfig.Load(Fixtures.Path("onnx/small")).Json, new ModelLoadOptions());
+        Assert.Equal(takesAdapters, model is IMultiAdapterModel);
     }
 
     [Fact]

@@ -29,6 +29,10 @@ internal static class ExportOnnx
         layout.AcceptOnlyFromAmong("optimum", "fast");
         var float32 = Pattern("--fp32-layers", "with int8: the layers that stay in fp32, by a pattern of their names, such as 'fc2$'");
         var rows = Pattern("--row-scaled-layers", "with int8 and the fast layout: the layers whose input rows have a scale each, by a pattern of their names");
+        var unadaptable = new Option<bool>("--no-adapters")
+        {
+            Description = "with the fast layout: graphs without inputs for adapters, a little faster; one that is merged by --adapter stays",
+        };
         var quiet = new Option<bool>("--quiet") { Description = "show no progress" };
         var checking = new ExportChecking();
         var uncompared = new Option<bool>("--no-check") { Description = "compares nothing" };
@@ -42,6 +46,7 @@ internal static class ExportOnnx
         command.Options.Add(model.Adapter);
         command.Options.Add(float32);
         command.Options.Add(rows);
+        command.Options.Add(unadaptable);
         checking.AddTo(command);
         command.Options.Add(uncompared);
         command.Options.Add(keep);
@@ -60,6 +65,11 @@ internal static class ExportOnnx
             {
                 result.AddError("--row-scaled-layers needs --layout fast: plain operators take one scale for all rows.");
             }
+
+            if (result.GetValue(unadaptable) && result.GetValue(layout) != "fast")
+            {
+                result.AddError("--no-adapters needs --layout fast: Optimum's graphs never take adapters.");
+            }
         });
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -76,6 +86,7 @@ internal static class ExportOnnx
                 },
                 Float32Layers = parsed.GetValue(float32),
                 RowScaledLayers = parsed.GetValue(rows),
+                TakesAdapters = !parsed.GetValue(unadaptable),
             };
             var adapter = model.ReadAdapter(parsed);
             var result = await DedicatedThread.RunAsync(() =>

@@ -29,6 +29,17 @@ public sealed class ExportOnnxTests : IDisposable
     }
 
     [Fact]
+    public void ExportOnnx_WithoutAdapters_WritesGraphsThatTakeNone()
+    {
+        var plain = Export("plain", "--model", Model, "--layout", "fast", "--no-adapters", "--no-check");
+        var adaptable = Export("adaptable", "--model", Model, "--layout", "fast", "--no-check");
+        var adapter = AdapterTests.WriteAdapter(_folder, "adapter", size: 1);
+        string[] transcribe = ["transcribe", Fixtures.Path("audio/fox.wav"), "--adapter", adapter, "--backend", "onnx", "--model"];
+        AsrProcess.Run([.. transcribe, adaptable]).ShouldSucceed();
+        AsrProcess.Run([.. transcribe, plain]).ShouldFailWith("takes no LoRA adapters");
+    }
+
+    [Fact]
     public void ExportOnnx_ToAFolderThatIsInUse_IsRefused()
     {
         File.WriteAllText(Path.Combine(_folder.FullName, "mine.txt"), "");
@@ -37,6 +48,7 @@ public sealed class ExportOnnxTests : IDisposable
 
     [Theory]
     [InlineData("--row-scaled-layers needs --layout fast", "--precision", "int8", "--row-scaled-layers", "fc1")]
+    [InlineData("--no-adapters needs --layout fast", "--no-adapters")]
     [InlineData("give --precision int8", "--fp32-layers", "fc2")]
     [InlineData("Invalid pattern", "--precision", "int8", "--fp32-layers", "(")]
     public void ExportOnnx_WithOptionsThatDoNotFit_IsAUsageError(string expected, params string[] arguments)
