@@ -1,10 +1,8 @@
-using System.Text;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.LoraAdapter.Configuration;
 using AsrPlatform.LoraAdapter.Files;
 using AsrPlatform.Whisper.Checkpoints;
-using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.LoraAdapter;
 
@@ -80,17 +78,7 @@ internal sealed class FactorAdapter : IAdapter
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        try
-        {
-            Directory.CreateDirectory(directory);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new AsrException($"{directory} cannot be made: {error.Message}", error);
-        }
-
-        SafetensorsWriter.Write(Path.Combine(directory, StoredTensors.FileName), _stored);
-        AtomicFile.Write(Path.Combine(directory, LoraConfig.FileName), stream => stream.Write(Encoding.UTF8.GetBytes(_config.ToJson())));
+        StoredTensors.Write(directory, _config, _stored);
     }
 
     /// <inheritdoc />

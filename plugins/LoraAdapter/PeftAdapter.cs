@@ -1,11 +1,9 @@
-using System.Text;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Adapters;
 using AsrPlatform.LoraAdapter.Configuration;
 using AsrPlatform.LoraAdapter.Deltas;
 using AsrPlatform.LoraAdapter.Files;
 using AsrPlatform.Whisper.Checkpoints;
-using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.LoraAdapter;
 
@@ -148,17 +146,7 @@ internal sealed class PeftAdapter : IAdapter<Tensor>
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        try
-        {
-            Directory.CreateDirectory(directory);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new AsrException($"{directory} cannot be made: {error.Message}", error);
-        }
-
-        SafetensorsWriter.Write(Path.Combine(directory, StoredTensors.FileName), Stored());
-        AtomicFile.Write(Path.Combine(directory, LoraConfig.FileName), stream => stream.Write(Encoding.UTF8.GetBytes(_config.ToJson())));
+        StoredTensors.Write(directory, _config, Stored());
     }
 
     /// <summary>Frees its tensors. A merged adapter is unmerged first.</summary>

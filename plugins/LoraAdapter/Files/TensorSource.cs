@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using AsrPlatform.Abstractions;
 using AsrPlatform.LoraAdapter.Configuration;
 using AsrPlatform.Whisper.Checkpoints;
+using AsrPlatform.Whisper.Files;
 
 namespace AsrPlatform.LoraAdapter.Files;
 
@@ -102,4 +104,21 @@ internal sealed class StoredTensors : TensorSource
     }
 
     public override void Dispose() => _file.Dispose();
+
+    /// <summary>Writes an adapter's folder, as PEFT does: its tensors and its configuration.</summary>
+    /// <exception cref="AsrException">The folder cannot be made.</exception>
+    public static void Write(string directory, LoraConfig config, IEnumerable<SafetensorsEntry> tensors)
+    {
+        try
+        {
+            Directory.CreateDirectory(directory);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new AsrException($"{directory} cannot be made: {error.Message}", error);
+        }
+
+        SafetensorsWriter.Write(Path.Combine(directory, FileName), tensors);
+        AtomicFile.Write(Path.Combine(directory, LoraConfig.FileName), stream => stream.Write(Encoding.UTF8.GetBytes(config.ToJson())));
+    }
 }

@@ -7,7 +7,6 @@ using AsrPlatform.OnnxBackend.Graphs;
 using AsrPlatform.OnnxBackend.Memory;
 using AsrPlatform.OnnxBackend.Model;
 using WhisperConfig = AsrPlatform.Whisper.Checkpoints.WhisperConfig;
-using WhisperTensors = AsrPlatform.Whisper.Checkpoints.WhisperTensors;
 
 namespace AsrPlatform.OnnxBackend.Fast;
 
@@ -17,15 +16,15 @@ namespace AsrPlatform.OnnxBackend.Fast;
 /// </summary>
 internal sealed class FastGraphLayout : IGraphLayout
 {
-    private readonly List<IDisposable> _owned = [];
+    private readonly OwnedParts _owned = new();
     private readonly Graph _encoder;
     private readonly OrtIoBinding _encoding;
     private readonly RunOptions _run;
 
     private FastGraphLayout(string directory, WhisperConfig config, GraphCache graphs, int threads, string backend, CancellationToken cancellationToken)
     {
-        Pool = Own(new BufferPool());
-        Adapters = Own(new AdapterSet());
+        Pool = _owned.Add(new BufferPool());
+        Adapters = _owned.Add(new AdapterSet());
         try
         {
             FastLayout.Load(directory);
@@ -37,21 +36,10 @@ internal sealed class FastGraphLayout : IGraphLayout
             DecoderLayers = Takers(Decoder);
             CheckEncoder(config);
             CheckDecoder(config);
-            _encoding = Own(_encoder.Bind());
-            _run = Own(new RunOptions());
-            Info = new Seq2SeqModelInfo
+            _encoding = _owned.Add(_encoder.Bind());
+            _run = _owned.Add(new RunOptions());
+            Info = config.Describe(backend, "cpu") with
             {
-                Backend = backend,
-                Device = "cpu",
-                FeatureSize = config.NumMelBins,
-                Width = config.DModel,
-                VocabularySize = config.VocabSize,
-                MaxSourcePositions = config.MaxSourcePositions,
-                MaxTargetPositions = config.MaxTargetPositions,
-                EncoderLayers = config.EncoderLayers,
-                DecoderLayers = config.DecoderLayers,
-                DecoderHeads = config.DecoderAttentionHeads,
-                Parameters = WhisperTensors.Of(config).Sum(tensor => tensor.Shape.Aggregate(1L, (product, size) => product * size)),
                 SupportsAlignment = true,
                 SupportsShortContext = true,
             };
@@ -67,7 +55,7 @@ internal sealed class FastGraphLayout : IGraphLayout
             cancellationToken.ThrowIfCancellationRequested();
 
             // Contexts are of any length: a plan of the memory for each would only be kept.
-            return Own(graphs.Open(Path.Combine(directory, file), threads, fixedShapes: false)).Graph;
+            return _owned.Add(graphs.Open(Path.Combine(directory, file), threads, fixedShapes: false)).Graph;
         }
     }
 
@@ -194,22 +182,7 @@ internal sealed class FastGraphLayout : IGraphLayout
     public void Run(OrtIoBinding binding) => Decoder.Run(_run, binding);
 
     /// <inheritdoc />
-    public void Dispose()
-    {
-        for (var i = _owned.Count - 1; i >= 0; i--)
-        {
-            _owned[i].Dispose();
-        }
-
-        _owned.Clear();
-    }
-
-    private T Own<T>(T part)
-        where T : IDisposable
-    {
-        _owned.Add(part);
-        return part;
-    }
+    public void Dispose() => _owned.Dispose();
 
     private static bool IsFloat(TensorElementType type) => type == TensorElementType.Float;
 

@@ -4,7 +4,6 @@ using AsrPlatform.OnnxBackend.Graphs;
 using AsrPlatform.OnnxBackend.Memory;
 using AsrPlatform.OnnxBackend.Model;
 using WhisperConfig = AsrPlatform.Whisper.Checkpoints.WhisperConfig;
-using WhisperTensors = AsrPlatform.Whisper.Checkpoints.WhisperTensors;
 
 namespace AsrPlatform.OnnxBackend.Optimum;
 
@@ -14,7 +13,7 @@ internal sealed class OptimumLayout : IGraphLayout
     /// <summary>Encoder positions of the trial runs, where the graph lets them be few.</summary>
     private const int TrialPositions = 2;
 
-    private readonly List<IDisposable> _owned = [];
+    private readonly OwnedParts _owned = new();
     private readonly EncoderGraph _encoder;
     private readonly DecoderGraph _first;
     private readonly DecoderGraph _next;
@@ -31,33 +30,22 @@ internal sealed class OptimumLayout : IGraphLayout
 
     private OptimumLayout(OptimumFiles files, WhisperConfig config, GraphCache graphs, int threads, string backend, CancellationToken cancellationToken)
     {
-        Pool = Own(new BufferPool());
+        Pool = _owned.Add(new BufferPool());
         try
         {
-            _encoder = Own(new EncoderGraph(Open(files.Encoder, fixedShapes: true), config));
+            _encoder = _owned.Add(new EncoderGraph(Open(files.Encoder, fixedShapes: true), config));
             var first = Open(files.Merged ?? files.First!, fixedShapes: false);
             var next = files.Merged is null ? Open(files.Next!, fixedShapes: false) : first;
-            _first = Own(new DecoderGraph(first, config, withPast: false));
-            _next = Own(new DecoderGraph(next, config, withPast: true));
+            _first = _owned.Add(new DecoderGraph(first, config, withPast: false));
+            _next = _owned.Add(new DecoderGraph(next, config, withPast: true));
             Check(config);
             _store = new StoreShape(config.DecoderLayers, config.DecoderAttentionHeads, config.DModel / config.DecoderAttentionHeads, _first.StoreType);
-            _attention = [.. Enumerable.Range(0, config.DecoderLayers).Select(_ => Own(new Scratch()))];
-            Own(_tokens);
-            Own(_logits);
-            Own(_states);
-            Info = new Seq2SeqModelInfo
+            _attention = [.. Enumerable.Range(0, config.DecoderLayers).Select(_ => _owned.Add(new Scratch()))];
+            _owned.Add(_tokens);
+            _owned.Add(_logits);
+            _owned.Add(_states);
+            Info = config.Describe(backend, "cpu") with
             {
-                Backend = backend,
-                Device = "cpu",
-                FeatureSize = config.NumMelBins,
-                Width = config.DModel,
-                VocabularySize = config.VocabSize,
-                MaxSourcePositions = config.MaxSourcePositions,
-                MaxTargetPositions = config.MaxTargetPositions,
-                EncoderLayers = config.EncoderLayers,
-                DecoderLayers = config.DecoderLayers,
-                DecoderHeads = config.DecoderAttentionHeads,
-                Parameters = WhisperTensors.Of(config).Sum(tensor => tensor.Shape.Aggregate(1L, (product, size) => product * size)),
                 SupportsAlignment = _first.HasAttention && _next.HasAttention,
                 SupportsShortContext = _encoder.TakesFewerFrames && _first.FixedPositions is null && _next.FixedPositions is null,
             };
@@ -73,7 +61,7 @@ internal sealed class OptimumLayout : IGraphLayout
         Graph Open(string path, bool fixedShapes)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            return Own(graphs.Open(path, threads, fixedShapes)).Graph;
+            return _owned.Add(graphs.Open(path, threads, fixedShapes)).Graph;
         }
     }
 
@@ -159,22 +147,7 @@ internal sealed class OptimumLayout : IGraphLayout
     }
 
     /// <inheritdoc />
-    public void Dispose()
-    {
-        for (var i = _owned.Count - 1; i >= 0; i--)
-        {
-            _owned[i].Dispose();
-        }
-
-        _owned.Clear();
-    }
-
-    private T Own<T>(T part)
-        where T : IDisposable
-    {
-        _owned.Add(part);
-        return part;
-    }
+    public void Dispose() => _owned.Dispose();
 
     private void Check(WhisperConfig config)
     {

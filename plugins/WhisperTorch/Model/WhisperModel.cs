@@ -47,20 +47,7 @@ internal sealed class WhisperModel : IAdaptableModel<Tensor>
         }
 
         AdaptableLayers = [.. Encoder.AdaptableLayers, .. Decoder.AdaptableLayers];
-        Info = new Seq2SeqModelInfo
-        {
-            Backend = backend,
-            Device = device.type == DeviceType.CPU ? "cpu" : $"cuda:{Math.Max(device.index, 0)}",
-            FeatureSize = config.NumMelBins,
-            Width = config.DModel,
-            VocabularySize = config.VocabSize,
-            MaxSourcePositions = config.MaxSourcePositions,
-            MaxTargetPositions = config.MaxTargetPositions,
-            EncoderLayers = config.EncoderLayers,
-            DecoderLayers = config.DecoderLayers,
-            DecoderHeads = config.DecoderAttentionHeads,
-            Parameters = _parameters.Count,
-        };
+        Info = config.Describe(backend, device.type == DeviceType.CPU ? "cpu" : $"cuda:{Math.Max(device.index, 0)}") with { Parameters = _parameters.Count };
     }
 
     /// <inheritdoc />

@@ -85,8 +85,9 @@ internal sealed class CaptionHub(
         }
         finally
         {
-            var discarding = DiscardAsync(audio, cancellationToken);
-            await Task.WhenAny(discarding, Task.Delay(LongestFlood, CancellationToken.None));
+            using var flood = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            flood.CancelAfter(LongestFlood);
+            await DiscardAsync(audio, flood.Token);
             _ = DrainAsync(audio);
         }
     }

@@ -1,5 +1,6 @@
 using System.Text;
 using AsrPlatform.Abstractions;
+using AsrPlatform.Abstractions.Models;
 
 namespace AsrPlatform.Whisper.Checkpoints;
 
@@ -234,4 +235,22 @@ public sealed record WhisperConfig
             }
         }
     }
+
+    /// <summary>What a model of this configuration is, without the abilities that depend on the engine that runs it.</summary>
+    /// <param name="backend">The backend's name.</param>
+    /// <param name="device">Where it computes, such as <c>cpu</c> or <c>cuda:0</c>.</param>
+    public Seq2SeqModelInfo Describe(string backend, string device) => new()
+    {
+        Backend = backend,
+        Device = device,
+        FeatureSize = NumMelBins,
+        Width = DModel,
+        VocabularySize = VocabSize,
+        MaxSourcePositions = MaxSourcePositions,
+        MaxTargetPositions = MaxTargetPositions,
+        EncoderLayers = EncoderLayers,
+        DecoderLayers = DecoderLayers,
+        DecoderHeads = DecoderAttentionHeads,
+        Parameters = WhisperTensors.Of(this).Sum(tensor => tensor.Shape.Aggregate(1L, (product, size) => product * size)),
+    };
 }

@@ -59,20 +59,7 @@ internal sealed class ReferenceModel : ISeq2SeqModel
         _decoderNorm = ReadNorm("model.decoder.layer_norm");
         _projection = config.TieWordEmbeddings ? _tokenEmbeddings : weights[WhisperTensors.OutputProjection].ToSingle();
 
-        Info = new Seq2SeqModelInfo
-        {
-            Backend = "reference",
-            Device = "cpu",
-            FeatureSize = config.NumMelBins,
-            Width = config.DModel,
-            VocabularySize = config.VocabSize,
-            MaxSourcePositions = config.MaxSourcePositions,
-            MaxTargetPositions = config.MaxTargetPositions,
-            EncoderLayers = config.EncoderLayers,
-            DecoderLayers = config.DecoderLayers,
-            DecoderHeads = config.DecoderAttentionHeads,
-            Parameters = checkpoint.ParameterCount,
-        };
+        Info = config.Describe("reference", "cpu") with { Parameters = checkpoint.ParameterCount };
     }
 
     public Seq2SeqModelInfo Info { get; }
