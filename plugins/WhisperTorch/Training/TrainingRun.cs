@@ -33,6 +33,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly TrainerState _state;
     private readonly WhisperCollator _collator;
     private readonly FrequencyWarp? _frequencyWarp;
+    private readonly RandomEqualizer? _equalizer;
     private readonly SpecAugmentSettings? _specAugment;
     private readonly PhaseClock _clock;
     private readonly List<IDisposable> _owned = [];
@@ -78,6 +79,7 @@ internal sealed class TrainingRun : IDisposable
         }
 
         _frequencyWarp = _arguments.FrequencyWarp > 0 ? new FrequencyWarp(_arguments.FrequencyWarp, _config.NumMelBins) : null;
+        _equalizer = _arguments.EqualizerDb > 0 ? new RandomEqualizer(_arguments.EqualizerDb) : null;
         _specAugment = SpecAugmentSettings.Of(_arguments, _config);
         _collator = new WhisperCollator(_config, _arguments.EncoderContext);
         _clock = new PhaseClock();
@@ -345,6 +347,7 @@ internal sealed class TrainingRun : IDisposable
         {
             var batch = _collator.Collate(Array.ConvertAll(step.MicroBatches[i], _request.Train.Load));
             _frequencyWarp?.Apply(batch, SeededRandom.Of(_arguments.Seed, "frequency-warp", step.Index, i));
+            _equalizer?.Apply(batch, SeededRandom.Of(_arguments.Seed, "equalizer", step.Index, i));
             if (_specAugment is not null)
             {
                 SpecAugmentMasks.Draw(_specAugment, batch, SeededRandom.Of(_arguments.Seed, "spec-augment", step.Index, i))

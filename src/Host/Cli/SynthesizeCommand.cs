@@ -15,6 +15,7 @@ internal static class SynthesizeCommand
     private static readonly Option<string?> Output = new("--output-dir") { Description = "the clips, and manifest.jsonl at the end; a run that was stopped goes on there", HelpName = "DIR" };
     private static readonly Option<string> Voices = new("--voices") { Description = "with commas: voices (flite:slt, en-gb+f3), patterns (espeak-ng:en-us+*), synthesisers, or all", HelpName = "LIST", DefaultValueFactory = _ => "all" };
     private static readonly Option<string?> Exclude = new("--exclude-voices") { Description = "voices to leave out, in the same form: for holding some out", HelpName = "LIST" };
+    private static readonly Option<int> Invent = new("--invent-voices") { Description = "makes up N English speakers for espeak-ng by the seed: accents, vocal tracts, ways to speak; 'invented' among the voices", HelpName = "N" };
     private static readonly Option<string> Language = new("--language") { Description = "the language of 'all' and of whole synthesisers", HelpName = "XX", DefaultValueFactory = _ => "en" };
     private static readonly Option<string> Rates = new("--rates") { Description = "speeds, a list (0.9,1,1.1) or a range (0.9..1.1); 1 is the voice's own", HelpName = "X", DefaultValueFactory = _ => "1" };
     private static readonly Option<string> Pitches = new("--pitches") { Description = "pitches, as --rates", HelpName = "X", DefaultValueFactory = _ => "1" };
@@ -36,12 +37,14 @@ internal static class SynthesizeCommand
     private static readonly Option<bool> ListVoices = new("--list-voices") { Description = "prints the installed voices and ends" };
     private static readonly Option<bool> Quiet = new("--quiet") { Description = "no progress on stderr" };
 
+    private const int MaxInvented = 100_000;
+
     public static Command Create()
     {
         var command = new Command("synthesize", "Makes speech of texts with espeak-ng, flite and festival: clips and a manifest to train or to evaluate on.");
         foreach (var option in new Option[]
         {
-            Texts, Generate, KindsOption, Output, Voices, Exclude, Language, Rates, Pitches, CountPerText, Join, Gaps, JoinSeconds, SignalToNoise, Noises, Reverb, Clean, Telephone, Levels, Padding, Silence, Seed, Jobs, WordTimesOption, ListVoices, Quiet,
+            Texts, Generate, KindsOption, Output, Voices, Exclude, Invent, Language, Rates, Pitches, CountPerText, Join, Gaps, JoinSeconds, SignalToNoise, Noises, Reverb, Clean, Telephone, Levels, Padding, Silence, Seed, Jobs, WordTimesOption, ListVoices, Quiet,
         })
         {
             command.Options.Add(option);
@@ -54,6 +57,11 @@ internal static class SynthesizeCommand
     private static int Run(ParseResult parsed, CancellationToken cancellationToken)
     {
         var synthesizers = SpeechSynthesizers.FindAll();
+        if (parsed.GetValue(Invent) is var count && count != 0)
+        {
+            synthesizers = [.. synthesizers, EspeakSynthesizer.Invent(count is > 0 and <= MaxInvented ? count : throw new AsrException($"--invent-voices: give 1 to {MaxInvented}"), parsed.GetValue(Seed))];
+        }
+
         try
         {
             return Run(parsed, synthesizers, cancellationToken);

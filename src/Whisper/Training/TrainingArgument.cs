@@ -74,6 +74,7 @@ public sealed class TrainingArgument
         Whole("mask-feature-length", 1, "mel bins of a feature mask", a => a.MaskFeatureLength, (a, v) => a with { MaskFeatureLength = v }, optional: true),
         Whole("mask-feature-min-masks", 0, "least number of feature masks", a => a.MaskFeatureMinMasks, (a, v) => a with { MaskFeatureMinMasks = v }, optional: true),
         Real("frequency-warp", 0, Training.FrequencyWarp.MaxStrength, "warps each example's frequencies by a random factor of up to 1 + this, as other speakers would", a => a.FrequencyWarp, (a, v) => a with { FrequencyWarp = v!.Value }),
+        Real("equalizer-db", 0, RandomEqualizer.MaxDecibels, "raises and lowers each example's frequencies along a random curve by up to so many dB, as other microphones and voices would", a => a.EqualizerDb, (a, v) => a with { EqualizerDb = v!.Value }),
         Real("ctc-weight", 0, 1, "weight of an auxiliary CTC loss on the encoder", a => a.CtcWeight, (a, v) => a with { CtcWeight = v!.Value }),
         Choice("ctc-units", "what the CTC loss predicts", a => a.CtcUnits, (a, v) => a with { CtcUnits = v }),
         Real("kl-weight", 0, double.MaxValue, "weight of the divergence from the base model, KL(base ‖ adapted), on examples whose kind is replay or anchor; for adapters", a => a.KlWeight, (a, v) => a with { KlWeight = v!.Value }),

@@ -254,6 +254,9 @@ public sealed record TrainingArguments
     /// <summary>Strength w of a random warp of each example's frequencies: by factors between 1 / (1 + w) and 1 + w; 0 for none.</summary>
     public double FrequencyWarp { get; init; }
 
+    /// <summary>Strength in dB of a random equalizer: each example's frequencies are raised and lowered by up to so much; 0 for none.</summary>
+    public double EqualizerDb { get; init; }
+
     /// <summary>Weight w of an auxiliary CTC loss on the encoder, 0…1: the loss is (1 − w) × cross-entropy + w × CTC.</summary>
     public double CtcWeight { get; init; }
 

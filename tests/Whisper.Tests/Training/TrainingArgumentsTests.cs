@@ -118,6 +118,7 @@ public sealed class TrainingArgumentsTests
         ("mask-feature-length", "5", []),
         ("mask-feature-min-masks", "1", []),
         ("frequency-warp", "0.15", []),
+        ("equalizer-db", "6", []),
         ("ctc-weight", "0.3", []),
         ("ctc-units", "tokens", ["ctc-weight=0.3"]),
         ("kl-weight", "1.5", []),

@@ -37,6 +37,7 @@ public sealed class TrainingArgumentTests
     [InlineData("train-sampling-strategy", "group_by_length")]
     [InlineData("apply-spec-augment", "true")]
     [InlineData("frequency-warp", "0.2")]
+    [InlineData("equalizer-db", "8")]
     [InlineData("ctc-weight", "0.5")]
     [InlineData("encoder-context", "dynamic")]
     [InlineData("label-smoothing-factor", "0.2")]

@@ -20,6 +20,8 @@ internal sealed unsafe class EspeakLibrary
 
     private static readonly Lazy<EspeakLibrary?> Shared = new(TryLoad);
 
+    private static string? _data;
+
     /// <summary>What the callback gathers; under <see cref="_gate"/>.</summary>
     private static readonly List<(bool IsWord, int Position, int Sample)> Events = [];
 
@@ -41,6 +43,19 @@ internal sealed unsafe class EspeakLibrary
 
     /// <summary>The library, or null where it is not installed.</summary>
     public static EspeakLibrary? Instance => Shared.Value;
+
+    /// <summary>Lets the library take its data from elsewhere.</summary>
+    /// <param name="folder">A folder with <c>espeak-ng-data</c> in it.</param>
+    /// <exception cref="InvalidOperationException">The library is loaded already.</exception>
+    public static void UseData(string folder)
+    {
+        if (Shared.IsValueCreated)
+        {
+            throw new InvalidOperationException("espeak-ng's library has its data already");
+        }
+
+        _data = folder;
+    }
 
     /// <summary>When each word of a text is said, up to where the next one starts; empty when the library counts other words than the text has.</summary>
     /// <param name="text">Words between spaces.</param>
@@ -76,7 +91,12 @@ internal sealed unsafe class EspeakLibrary
         }
 
         var initialize = (delegate* unmanaged<int, int, byte*, int, int>)NativeLibrary.GetExport(library, "espeak_Initialize");
-        var rate = initialize(AudioOutputSynchronous, 0, null, DoNotExit);
+        int rate;
+        fixed (byte* data = _data is null ? null : System.Text.Encoding.UTF8.GetBytes(_data + '\0'))
+        {
+            rate = initialize(AudioOutputSynchronous, 0, data, DoNotExit);
+        }
+
         if (rate <= 0)
         {
             return null;

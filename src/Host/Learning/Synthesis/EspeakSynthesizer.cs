@@ -1,4 +1,5 @@
 using System.Globalization;
+using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Learning.Data;
 
 namespace AsrPlatform.Host.Learning.Synthesis;
@@ -8,7 +9,7 @@ namespace AsrPlatform.Host.Learning.Synthesis;
 /// Voices are named by their files (<c>gmw/en-US+f3</c>): by language (<c>en-gb+f3</c>) the program falls back to another voice and leaves
 /// the variant out, without a word.
 /// </remarks>
-internal sealed class EspeakSynthesizer : ISpeechSynthesizer
+internal sealed class EspeakSynthesizer : ISpeechSynthesizer, IDisposable
 {
     private const string Program = "espeak-ng";
 
@@ -18,13 +19,21 @@ internal sealed class EspeakSynthesizer : ISpeechSynthesizer
     /// <summary>Its own pitch on its scale of 0 to 99.</summary>
     private const int NormalPitch = 50;
 
-    private EspeakSynthesizer(IReadOnlyList<SpeechVoice> voices)
+    /// <summary>What the voices that are made up are called together, and each with its number: <c>invented:17</c>.</summary>
+    public const string InventedName = "invented";
+
+    /// <summary>A folder with the program's data and made-up voices; null: its own data.</summary>
+    private readonly string? _data;
+
+    private EspeakSynthesizer(string name, IReadOnlyList<SpeechVoice> voices, string? data)
     {
+        Name = name;
         Voices = voices;
+        _data = data;
     }
 
     /// <inheritdoc />
-    public string Name => Program;
+    public string Name { get; }
 
     /// <inheritdoc />
     public IReadOnlyList<SpeechVoice> Voices { get; }
@@ -47,7 +56,70 @@ internal sealed class EspeakSynthesizer : ISpeechSynthesizer
                let suffix = variant.Length == 0 ? "" : "+" + variant
                select new SpeechVoice(Program, row[1] + suffix, row[4] + suffix, row[1].Split('-')[0]),
         ];
-        return new EspeakSynthesizer(voices);
+        return new EspeakSynthesizer(Program, voices, null);
+    }
+
+    /// <summary>The program with English voices that are made up (<see cref="InventedVoice"/>). Once a process, before any voice speaks.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="seed">The same seed makes up the same voices.</param>
+    /// <exception cref="AsrException">espeak-ng is not installed.</exception>
+    public static EspeakSynthesizer Invent(int count, int seed)
+    {
+        const string DataAt = "Data at: ";
+        const string DataFolder = "espeak-ng-data";
+        if (SynthesizerProcess.TryRun(Program, "--version") is not { } version || version.IndexOf(DataAt, StringComparison.Ordinal) is not (>= 0 and var at))
+        {
+            throw new AsrException("voices are made up for espeak-ng, which is not installed: apt-get install espeak-ng");
+        }
+
+        // A voice file is found in the program's data alone: a folder that shows all of it, and the new voices.
+        var installed = version[(at + DataAt.Length)..].Trim();
+        var root = Directory.CreateTempSubdirectory("asr-voices-").FullName;
+        try
+        {
+            var languages = Path.Combine(root, DataFolder, "lang");
+            Directory.CreateDirectory(languages);
+            foreach (var entry in Directory.EnumerateFileSystemEntries(installed).Where(entry => Path.GetFileName(entry) != "lang"))
+            {
+                Directory.CreateSymbolicLink(Path.Combine(root, DataFolder, Path.GetFileName(entry)), entry);
+            }
+
+            foreach (var entry in Directory.EnumerateDirectories(Path.Combine(installed, "lang")))
+            {
+                Directory.CreateSymbolicLink(Path.Combine(languages, Path.GetFileName(entry)), entry);
+            }
+
+            Directory.CreateDirectory(Path.Combine(languages, InventedName));
+            var voices = new SpeechVoice[count];
+            for (var index = 0; index < count; index++)
+            {
+                var (accent, definition) = InventedVoice.Make((int)PlannedClip.Hash($"{seed}|{index}"));
+                var accentLines = File.ReadLines(Path.Combine(installed, "lang", accent)).Where(line => !line.StartsWith("name", StringComparison.Ordinal) && !line.StartsWith("language", StringComparison.Ordinal));
+                var text = $"name {InventedName}-{index}\nlanguage en\n{string.Join('\n', accentLines)}\n{definition}";
+
+                // The name of the file stands for what is in it: another definition is another voice.
+                var id = string.Create(CultureInfo.InvariantCulture, $"{InventedName}/{PlannedClip.Hash($"{text}"):x8}");
+                File.WriteAllText(Path.Combine(languages, id), text);
+                voices[index] = new SpeechVoice(InventedName, index.ToString(CultureInfo.InvariantCulture), id, "en");
+            }
+
+            EspeakLibrary.UseData(root);
+            return new EspeakSynthesizer(InventedName, voices, root);
+        }
+        catch
+        {
+            Directory.Delete(root, recursive: true);
+            throw;
+        }
+    }
+
+    /// <inheritdoc />
+    public void Dispose()
+    {
+        if (_data is not null && Directory.Exists(_data))
+        {
+            Directory.Delete(_data, recursive: true);
+        }
     }
 
     /// <inheritdoc />
@@ -57,7 +129,7 @@ internal sealed class EspeakSynthesizer : ISpeechSynthesizer
         var pitch = Math.Clamp((int)Math.Round(NormalPitch * request.Pitch), 0, 99);
         var samples = SynthesizerProcess.ReadSpeech(temporaryFolder, Program, path => SynthesizerProcess.Run(
             Program,
-            ["-v", request.Voice.Id, "-s", rate.ToString(CultureInfo.InvariantCulture), "-p", pitch.ToString(CultureInfo.InvariantCulture), "-b", "1", "-w", path, "--stdin"],
+            [.. _data is null ? (string[])[] : ["--path", _data], "-v", request.Voice.Id, "-s", rate.ToString(CultureInfo.InvariantCulture), "-p", pitch.ToString(CultureInfo.InvariantCulture), "-b", "1", "-w", path, "--stdin"],
             request.Text,
             cancellationToken));
         IReadOnlyList<TimedWord> words = request.WordTimes && EspeakLibrary.Instance is { } library
