@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Audio;
@@ -162,6 +163,52 @@ public sealed class SynthesisRunTests : IDisposable
             Assert.InRange(row.GetProperty("duration").GetDouble() - words[2].End, 0.1, 0.9);
         });
         Assert.True(rows.Select(row => row.GetProperty("duration").GetDouble()).Distinct().Count() > 1);
+    }
+
+    [Fact]
+    public void Synthesize_InventedVoices_AreSpeakersOfTheirOwnByTheSeed()
+    {
+        if (SynthesizersHere().All(synthesizer => synthesizer.Name != "espeak-ng"))
+        {
+            Assert.Skip("espeak-ng is not installed");
+        }
+
+        _folder.Write("texts.txt", string.Concat(Enumerable.Repeat("seven yellow lions\n", 8)));
+        var one = Invent("one", seed: 3);
+        Assert.Equal(one.Select(clip => clip.Hash), Invent("again", seed: 3).Select(clip => clip.Hash));
+        Assert.Empty(one.Select(clip => clip.Hash).Intersect(Invent("other", seed: 4).Select(clip => clip.Hash)));
+        Assert.All(one, clip => Assert.Matches("^invented:[0-2]$", clip.Speaker));
+
+        // One voice says a text in one way, another one in another way.
+        Assert.Equal(3, one.Select(clip => clip.Speaker).Distinct().Count());
+        Assert.Equal(3, one.Select(clip => clip.Hash).Distinct().Count());
+        Assert.All(one, clip => Assert.Equal(3, clip.Words));
+        AsrProcess.Run("synthesize", "--texts", _folder.File("texts.txt"), "--output-dir", _folder.File("none"), "--invent-voices", "-1").ShouldFailWith("--invent-voices: give 1 to");
+
+        List<(string Speaker, string Hash, int Words)> Invent(string folder, int seed) =>
+        [
+            .. File.ReadLines(AsrProcess.Run(
+                    "synthesize", "--texts", _folder.File("texts.txt"), "--invent-voices", "3", "--voices", "invented", "--seed", $"{seed}", "--word-times", "--padding", "0", "--levels=-3",
+                    "--output-dir", _folder.File(folder), "--quiet").ShouldSucceed().Trim())
+                .Select(line => JsonDocument.Parse(line).RootElement)
+                .Select(row => (
+                    row.GetProperty("speaker").GetString()!,
+                    Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(_folder.File($"{folder}/{row.GetProperty("audio").GetString()}")))),
+                    row.GetProperty("words").GetArrayLength())),
+        ];
+    }
+
+    [Fact]
+    public void InventedVoice_OfASeed_IsTheSame_AndNoneIsScotlands()
+    {
+        var voices = Enumerable.Range(0, 500).Select(InventedVoice.Make).ToList();
+        Assert.Equal(voices, Enumerable.Range(0, 500).Select(InventedVoice.Make));
+        Assert.Equal(500, voices.Distinct().Count());
+        Assert.DoesNotContain(voices, voice => voice.Accent.Contains("scotland", StringComparison.OrdinalIgnoreCase));
+        Assert.True(voices.Select(voice => voice.Accent).Distinct().Count() > 5);
+
+        // No voice replaces more phonemes than espeak-ng takes (N_REPLACE_PHONEMES), the accent's own among them.
+        Assert.All(voices, voice => Assert.InRange(voice.Definition.Split('\n').Count(line => line.StartsWith("replace", StringComparison.Ordinal)), 0, 54));
     }
 
     [Fact]
