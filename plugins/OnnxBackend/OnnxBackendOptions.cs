@@ -10,6 +10,15 @@ internal sealed class OnnxBackendOptions
     /// </summary>
     public string Precision { get; set; } = "auto";
 
+    /// <summary>
+    /// What this backend makes of a checkpoint that nobody exported: graphs of the fast layout in <c>int8</c> (default) or <c>fp32</c>;
+    /// <c>none</c>: nothing, such a folder is refused.
+    /// </summary>
+    public string PreparedPrecision { get; set; } = "int8";
+
+    /// <summary>Where it keeps them; null (default): <c>asr-platform/onnx</c> in the user's folder for caches.</summary>
+    public string? CacheDirectory { get; set; }
+
     /// <summary>The layout of models of random weights, for benchmarks: <c>fast</c> (default) where it fits, or <c>optimum</c>.</summary>
     public string RandomLayout { get; set; } = "fast";
 

@@ -27,6 +27,8 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
     /// <summary>The graphs that this backend's models use.</summary>
     internal GraphCache Graphs { get; } = new();
 
+    private readonly PreparedGraphs _prepared = new(settings);
+
     /// <inheritdoc />
     public bool CanLoad(string modelDirectory, out string? reason)
     {
@@ -39,9 +41,9 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
             {
                 FastLayout.Load(modelDirectory);
             }
-            else
+            else if (!OptimumFiles.TryFind(modelDirectory, settings.Precision, out _, out reason) && !OptimumFiles.HasAny(modelDirectory))
             {
-                OptimumFiles.TryFind(modelDirectory, settings.Precision, out _, out reason);
+                _prepared.CanPrepare(modelDirectory, out reason);
             }
         }
         catch (AsrException error)
@@ -110,7 +112,9 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
 
         if (!OptimumFiles.TryFind(directory, precision, out var files, out var reason))
         {
-            throw new AsrException(reason + ".");
+            return !OptimumFiles.HasAny(directory) && _prepared.CanPrepare(directory, out reason)
+                ? Load(_prepared.Prepare(directory, cancellationToken), precision, options, cancellationToken)
+                : throw new AsrException(reason + ".");
         }
 
         return new OnnxModel(OptimumLayout.Load(files, config, Graphs, ThreadsFor(options.Threads), Name, cancellationToken));

@@ -30,8 +30,8 @@ public sealed record FastLayout
     /// <summary>The version that this program writes, and the only one that it reads.</summary>
     public const int CurrentVersion = 2;
 
-    // GroupQueryAttention takes no other head widths.
-    internal const int HeadMultiple = 8;
+    /// <summary>ONNX Runtime's GroupQueryAttention takes no other head widths than multiples of this.</summary>
+    public const int HeadMultiple = 8;
 
     private const string FormatName = "asrplatform-fast";
 

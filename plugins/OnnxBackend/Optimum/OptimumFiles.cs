@@ -20,6 +20,10 @@ internal sealed record OptimumFiles(string Encoder, string? Merged, string? Firs
     /// <summary>Precisions by their suffix, the most exact first: on the processor half precision gains nothing.</summary>
     private static readonly string[] AutomaticSuffixes = ["", "_quantized", "_int8", "_fp16"];
 
+    /// <summary>Whether a folder holds graphs, those of an incomplete export too.</summary>
+    public static bool HasAny(string directory) =>
+        Array.Exists([directory, Path.Combine(directory, Subfolder)], static folder => Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*.onnx").Any());
+
     /// <summary>Finds the graphs of a folder.</summary>
     /// <param name="directory">The model's folder; the graphs lie in it or in its folder <c>onnx</c>.</param>
     /// <param name="precision"><c>auto</c>, <c>fp32</c> (no suffix) or a suffix without its underscore.</param>

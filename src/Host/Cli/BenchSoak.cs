@@ -47,7 +47,7 @@ internal static class BenchSoak
                 Seed = Environment.ProcessId,
             };
             var clips = parsed.GetValue(data) is { } manifest ? Read(Manifest.Read(manifest)) : MakeUp();
-            var loading = parsed.GetValue(standIn) ? null : model.Read(parsed);
+            var loading = parsed.GetValue(standIn) ? null : model.Read(parsed) with { IsLive = true };
             await using var plugins = model.Plugins.Load(parsed);
             var report = await RunAsync(options, clips, () => loading is null ? new BurstRecognizer() : RecognizerLoader.Load(plugins, loading, cancellationToken), plugins, parsed.GetValue(json), cancellationToken);
             Require("managed memory", report.Managed);

@@ -67,7 +67,7 @@ internal static class BenchStream
 
             var manifest = Manifest.Read(parsed.GetValue(data)!);
             var tracks = parsed.GetValue(apart) ? Tracks(manifest, Math.Max(count, manifest.Entries.Count(entry => entry.Words.Count > 0)), 0) : Tracks(manifest, count, length);
-            var loading = model.Read(parsed);
+            var loading = model.Read(parsed) with { IsLive = true };
             await using var plugins = model.Plugins.Load(parsed);
             var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
             builder.Configuration.AddEnvironmentVariables("ASR_");

@@ -49,7 +49,7 @@ internal sealed class ModelOptions
     public (ModelRequest Request, ServedModel Served) ReadServed(ParseResult parsed)
     {
         var follows = parsed.GetValue(Adapter) is null or "active";
-        var request = Request(parsed, follows ? null : ReadAdapter(parsed));
+        var request = Request(parsed, follows ? null : ReadAdapter(parsed)) with { IsLive = true };
         return (request, new ServedModel(request.Load.ModelDirectory, IsPinned: !follows));
     }
 

@@ -59,7 +59,7 @@ internal static class StreamCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             // Who plays a file to a host elsewhere needs neither a model nor plugins.
-            var loading = parsed.GetValue(url) is null ? model.Read(parsed) : null;
+            var loading = parsed.GetValue(url) is null ? model.Read(parsed) with { IsLive = true } : null;
             await using var plugins = loading is not null || parsed.GetResult(microphone) is not null ? model.Plugins.Load(parsed) : null;
             using var source = parsed.GetResult(microphone) is null
                 ? Source.File(AudioFile.Open(parsed.GetValue(file)!), parsed.GetValue(pace), cancellationToken)

@@ -7,12 +7,22 @@ namespace AsrPlatform.Host.Serving;
 /// <summary>Chooses among the Seq2Seq backends of the plugins.</summary>
 internal static class BackendChoice
 {
-    /// <summary>Names of the backends that come first, where several can load a model: what trains and takes adapters before what runs exports.</summary>
-    private static readonly string[] First = ["torch", "onnx"];
+    private const string Torch = "torch";
+    private const string Onnx = "onnx";
+    private const string Processor = "cpu";
 
     /// <summary>All backends, best first; those that have no place of their own follow in the order of their plugins.</summary>
-    public static IReadOnlyList<ISeq2SeqBackend> InOrder(PluginCatalog catalog) =>
-        [.. catalog.GetServices<ISeq2SeqBackend>().OrderBy(backend => Array.IndexOf(First, backend.Name) is var place and >= 0 ? place : First.Length)];
+    /// <param name="catalog">The plugins.</param>
+    /// <param name="isLive">Whether speed counts before exactness: on a processor quantized graphs come first then, elsewhere and else what computes with the checkpoint's own weights.</param>
+    /// <param name="device">The device that is asked for.</param>
+    public static IReadOnlyList<ISeq2SeqBackend> InOrder(PluginCatalog catalog, bool isLive = false, string device = "auto")
+    {
+        var backends = catalog.GetServices<ISeq2SeqBackend>();
+        var onProcessor = device.Equals(Processor, StringComparison.OrdinalIgnoreCase)
+            || (device.Equals("auto", StringComparison.OrdinalIgnoreCase) && backends.All(backend => backend.Devices.All(candidate => candidate.Name == Processor)));
+        string[] first = isLive && onProcessor ? [Onnx, Torch] : [Torch, Onnx];
+        return [.. backends.OrderBy(backend => Array.IndexOf(first, backend.Name) is var place and >= 0 ? place : first.Length)];
+    }
 
     /// <summary>The backend of a name; without one the best that can load a folder, else the best.</summary>
     /// <param name="catalog">The plugins.</param>

@@ -6,4 +6,8 @@ namespace AsrPlatform.Host.Serving;
 /// <param name="Backend">The backend's name; null for the first that can.</param>
 /// <param name="Load">What to load and where to.</param>
 /// <param name="AdapterDirectory">The adapter to use; null for none.</param>
-internal sealed record ModelRequest(string? Backend, ModelLoadOptions Load, string? AdapterDirectory = null);
+internal sealed record ModelRequest(string? Backend, ModelLoadOptions Load, string? AdapterDirectory = null)
+{
+    /// <summary>Whether it is for live captions: of several backends the fastest comes first then, else the most exact.</summary>
+    public bool IsLive { get; init; }
+}

@@ -21,12 +21,12 @@ internal static class RecognizerLoader
     {
         if (request.AdapterDirectory is not { } directory)
         {
-            return LoadBase(catalog, request.Backend, request.Load, cancellationToken);
+            return LoadBase(catalog, request, cancellationToken);
         }
 
         // First what is quick to find out.
         AdapterLoader.FindProvider(catalog, directory);
-        var recognizer = LoadBase(catalog, request.Backend, request.Load, cancellationToken);
+        var recognizer = LoadBase(catalog, request, cancellationToken);
         try
         {
             var name = AdapterLoader.NameOf(directory);
@@ -41,9 +41,10 @@ internal static class RecognizerLoader
         }
     }
 
-    private static ISpeechRecognizer LoadBase(PluginCatalog catalog, string? backend, ModelLoadOptions options, CancellationToken cancellationToken)
+    private static ISpeechRecognizer LoadBase(PluginCatalog catalog, ModelRequest request, CancellationToken cancellationToken)
     {
-        var engines = BackendChoice.InOrder(catalog);
+        var (backend, options) = (request.Backend, request.Load);
+        var engines = BackendChoice.InOrder(catalog, request.IsLive, options.Device);
         var recognizers = catalog.GetServices<ISpeechRecognizerBackend>();
         if (backend is not null)
         {

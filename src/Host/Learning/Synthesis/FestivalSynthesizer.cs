@@ -10,6 +10,23 @@ internal sealed partial class FestivalSynthesizer : ISpeechSynthesizer, IDisposa
 {
     private const string Program = "festival";
 
+    /// <summary>The voice that knows how English is said, where a speaker of another language reads it (<see cref="ForeignSpeaker"/>).</summary>
+    private const string Frontend = "kal_diphone";
+
+    /// <summary>Prints a T for each token with words, and a W for each of its words with its times.</summary>
+    private const string PrintWords = """
+        (mapcar (lambda (item) (if (item.daughters item) (begin (format t "T\n")
+          (mapcar (lambda (word) (format t "W\t%f\t%f\n" (item.feat word "word_start") (item.feat word "word_end"))) (item.daughters item)))))
+          (utt.relation.items u 'Token))
+        """;
+
+    /// <summary>How the names of Debian's voices begin, where they are not English.</summary>
+    private static readonly (string Code, string[] Beginnings)[] Languages =
+    [
+        ("cs", ["czech_"]), ("it", ["lp_", "pc_", "italian_"]), ("fi", ["suo_fi", "hy_fi"]), ("es", ["el_", "spanish_", "JuntaDeAndalucia_es"]), ("ca", ["upc_ca"]), ("ru", ["msu_ru"]),
+        ("hi", ["hindi_"]), ("mr", ["marathi_"]), ("te", ["telugu_"]), ("cy", ["cb_cy", "hl_cy", "cw_cy"]), ("de", ["german_"]),
+    ];
+
     // Starting the program and loading a voice takes longer than most utterances: processes stay and wait for the next one.
     private readonly ConcurrentBag<FestivalProcess> _idle = [];
 
@@ -27,9 +44,11 @@ internal sealed partial class FestivalSynthesizer : ISpeechSynthesizer, IDisposa
     /// <summary>The program with its voices, or null where it or every voice is missing.</summary>
     public static FestivalSynthesizer? TryFind()
     {
-        SpeechVoice[] voices = SynthesizerProcess.TryRun(Program, "--batch", "(print (voice.list))") is { } list
+        SpeechVoice[] own = SynthesizerProcess.TryRun(Program, "--batch", "(print (voice.list))") is { } list
             ? [.. VoiceName().Matches(list).Select(match => match.Value).Distinct().Order(StringComparer.Ordinal).Select(name => new SpeechVoice(Program, name, name, LanguageOf(name)))]
             : [];
+        var foreign = own.Any(voice => voice.Id == Frontend) ? own.Where(voice => ForeignSpeaker.Find(voice.Id) is not null).Select(voice => voice.Name + ForeignSpeaker.Suffix) : [];
+        SpeechVoice[] voices = [.. own, .. foreign.Select(name => new SpeechVoice(Program, name, name, "en"))];
         return voices.Length > 0 ? new FestivalSynthesizer(voices) : null;
     }
 
@@ -37,21 +56,51 @@ internal sealed partial class FestivalSynthesizer : ISpeechSynthesizer, IDisposa
     public SpokenUtterance Speak(SpeechRequest request, string temporaryFolder, CancellationToken cancellationToken)
     {
         IReadOnlyList<string> output = [];
-        var samples = SynthesizerProcess.ReadSpeech(temporaryFolder, Program, path => output = Ask(
-            string.Create(CultureInfo.InvariantCulture, $"""
-                (begin (voice_{request.Voice.Id})
-                  (Parameter.set 'Duration_Stretch {request.Pitch / request.Rate:0.####})
-                  (set! u (utt.synth (Utterance Text "{Escape(request.Text)}")))
-                  (utt.save.wave u "{Escape(path)}" 'riff)
-                  (mapcar (lambda (item) (if (item.daughters item) (begin (format t "T\n")
-                    (mapcar (lambda (word) (format t "W\t%f\t%f\n" (item.feat word "word_start") (item.feat word "word_end"))) (item.daughters item)))))
-                    (utt.relation.items u 'Token)))
-
-                """),
-            cancellationToken));
+        var samples = SynthesizerProcess.ReadSpeech(temporaryFolder, Program, path => output =
+            request.Voice.Id.EndsWith(ForeignSpeaker.Suffix, StringComparison.Ordinal) ? SayForeign(request, path, cancellationToken) : Say(request, path, cancellationToken));
         samples = SynthesizerProcess.Shift(samples, request.Pitch);
         IReadOnlyList<TimedWord> words = request.WordTimes ? WordTimes.Trim(FindWords(request, output), samples) : [];
         return new SpokenUtterance(samples, words);
+    }
+
+    private List<string> Say(SpeechRequest request, string path, CancellationToken cancellationToken) => Ask(
+        string.Create(CultureInfo.InvariantCulture, $"""
+            (begin (voice_{request.Voice.Id})
+              (Parameter.set 'Duration_Stretch {request.Pitch / request.Rate:0.####})
+              (set! u (utt.synth (Utterance Text "{Escape(request.Text)}")))
+              (utt.save.wave u "{Escape(path)}" 'riff)
+              {PrintWords})
+
+            """),
+        cancellationToken);
+
+    /// <summary>Up to phones, durations and pitches by the English voice; from there on by the speaker.</summary>
+    private List<string> SayForeign(SpeechRequest request, string path, CancellationToken cancellationToken)
+    {
+        var output = Ask(
+            string.Create(CultureInfo.InvariantCulture, $"""
+                (begin (voice_{Frontend})
+                  (Parameter.set 'Duration_Stretch {request.Pitch / request.Rate:0.####})
+                  (set! u (Utterance Text "{Escape(request.Text)}"))
+                  (mapcar (lambda (module) ((eval module) u)) '(Initialize Text Token_POS Token POS Phrasify Word Pauses Intonation PostLex Duration Int_Targets))
+                  (mapcar (lambda (s)
+                    (begin (format t "S\t%s\t%f" (item.name s) (item.feat s "end"))
+                      (if (item.relation s 'Target) (mapcar (lambda (d) (format t "\t%f\t%f" (item.feat d "pos") (item.feat d "f0"))) (item.daughters (item.relation s 'Target))))
+                      (format t "\n")))
+                    (utt.relation.items u 'Segment))
+                  {PrintWords})
+
+                """),
+            cancellationToken);
+        Ask(
+            $"""
+            (begin (voice_{request.Voice.Id[..^ForeignSpeaker.Suffix.Length]})
+              (set! u (utt.synth (Utterance Segments ({ForeignSpeaker.Find(request.Voice.Id)!.Translate(output)}))))
+              (utt.save.wave u "{Escape(path)}" 'riff))
+
+            """,
+            cancellationToken);
+        return output;
     }
 
     /// <summary>Lets an idle process evaluate an expression, and returns what it printed. A process that failed is not used again.</summary>
@@ -115,8 +164,7 @@ internal sealed partial class FestivalSynthesizer : ISpeechSynthesizer, IDisposa
 
     /// <summary>Debian's voices of other languages carry its name.</summary>
     private static string LanguageOf(string voice) =>
-        voice.Contains("czech", StringComparison.Ordinal) ? "cs" : voice.Contains("italian", StringComparison.Ordinal) ? "it" : voice.StartsWith("suo_", StringComparison.Ordinal) || voice.StartsWith("hy_fi", StringComparison.Ordinal) ? "fi"
-        : voice.StartsWith("el_", StringComparison.Ordinal) || voice.Contains("spanish", StringComparison.Ordinal) ? "es" : voice.Contains("_ru_", StringComparison.Ordinal) ? "ru" : "en";
+        Languages.FirstOrDefault(language => Array.Exists(language.Beginnings, beginning => voice.StartsWith(beginning, StringComparison.OrdinalIgnoreCase))).Code ?? "en";
 
     /// <inheritdoc />
     public void Dispose()

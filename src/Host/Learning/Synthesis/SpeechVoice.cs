@@ -51,7 +51,7 @@ internal static class SpeechSynthesizers
     /// <exception cref="AsrException">There is none; the message says how to get one.</exception>
     public static IReadOnlyList<ISpeechSynthesizer> FindAll()
     {
-        ISpeechSynthesizer?[] found = [EspeakSynthesizer.TryFind(), FliteSynthesizer.TryFind(), FestivalSynthesizer.TryFind()];
+        ISpeechSynthesizer?[] found = [EspeakSynthesizer.TryFind(), FliteSynthesizer.TryFind(), FestivalSynthesizer.TryFind(), PicoSynthesizer.TryFind()];
         ISpeechSynthesizer[] installed = [.. found.OfType<ISpeechSynthesizer>()];
         return installed.Length > 0
             ? installed
