@@ -11,10 +11,10 @@ internal sealed class OnnxBackendOptions
     public string Precision { get; set; } = "auto";
 
     /// <summary>
-    /// What this backend makes of a checkpoint that nobody exported: graphs of the fast layout in <c>int8</c> (default) or <c>fp32</c>;
-    /// <c>none</c>: nothing, such a folder is refused.
+    /// Whether this backend makes graphs of the fast layout itself, of a checkpoint that nobody exported (default): in <c>int8</c>, or in fp32
+    /// where <see cref="Precision"/> says so.
     /// </summary>
-    public string PreparedPrecision { get; set; } = "int8";
+    public bool PreparesCheckpoints { get; set; } = true;
 
     /// <summary>Where it keeps them; null (default): <c>asr-platform/onnx</c> in the user's folder for caches.</summary>
     public string? CacheDirectory { get; set; }

@@ -14,16 +14,21 @@ namespace AsrPlatform.OnnxBackend.Graphs;
 /// </summary>
 internal sealed class PreparedGraphs(OnnxBackendOptions settings)
 {
-    private const string None = "none";
-
-    private static readonly string[] Precisions = ["int8", "fp32", None];
+    /// <summary>What to make for the precision that is asked for; null where the fast layout has none such.</summary>
+    private OnnxPrecision? Precision => settings.Precision.ToLowerInvariant() switch
+    {
+        "auto" or "int8" or "quantized" => OnnxPrecision.Int8,
+        "fp32" => OnnxPrecision.Float32,
+        _ => null,
+    };
 
     /// <summary>Says whether graphs can be made of a folder.</summary>
     /// <param name="directory">A checkpoint folder.</param>
     /// <param name="reason">Why not, for the user.</param>
     public bool CanPrepare(string directory, out string? reason)
     {
-        reason = settings.PreparedPrecision.Equals(None, StringComparison.OrdinalIgnoreCase) ? $"{directory} holds no ONNX export, and Plugins:onnx-backend:PreparedPrecision is none"
+        reason = !settings.PreparesCheckpoints ? $"{directory} holds no ONNX export, and Plugins:onnx-backend:PreparesCheckpoints is false"
+            : Precision is null ? $"{directory} holds no ONNX export, and none in '{settings.Precision}' can be made at once: export it, or let Plugins:onnx-backend:Precision be auto, int8 or fp32"
             : !CheckpointWeights.Exist(directory) ? $"{directory} holds neither an ONNX export nor a checkpoint's weights"
             : !FastLayout.Fits(WhisperConfig.Load(directory)) ? $"{directory} holds no ONNX export, and the heads of its decoder are not a multiple of {FastLayout.HeadMultiple} wide, so that none can be made of it in the fast layout"
             : null;
@@ -36,11 +41,10 @@ internal sealed class PreparedGraphs(OnnxBackendOptions settings)
     /// <exception cref="AsrException">The checkpoint is broken, or no cache folder can be written.</exception>
     public string Prepare(string directory, CancellationToken cancellationToken)
     {
-        var precision = Precisions.FirstOrDefault(name => name.Equals(settings.PreparedPrecision, StringComparison.OrdinalIgnoreCase))
-            ?? throw new AsrException($"Plugins:onnx-backend:PreparedPrecision is '{settings.PreparedPrecision}': give one of {string.Join(", ", Precisions)}.");
+        var (precision, name) = Precision == OnnxPrecision.Int8 ? (OnnxPrecision.Int8, "int8") : (OnnxPrecision.Float32, "fp32");
         var source = Path.GetFullPath(directory);
         var model = Path.Combine(settings.CacheDirectory ?? DefaultCache(), Hash(source));
-        var target = Path.Combine(model, $"{precision}-{Hash(State(source))}");
+        var target = Path.Combine(model, $"{name}-{Hash(State(source))}");
         if (FastLayout.Exists(target))
         {
             return target;
@@ -49,8 +53,8 @@ internal sealed class PreparedGraphs(OnnxBackendOptions settings)
         try
         {
             Directory.CreateDirectory(model);
-            var outdated = Directory.GetDirectories(model, precision + "-*");
-            OnnxExport.Write(source, target, new OnnxExportOptions { Layout = OnnxLayout.Fast, Precision = precision == "int8" ? OnnxPrecision.Int8 : OnnxPrecision.Float32 }, cancellationToken);
+            var outdated = Directory.GetDirectories(model, name + "-*").Where(IsLeft).ToArray();
+            OnnxExport.Write(source, target, new OnnxExportOptions { Layout = OnnxLayout.Fast, Precision = precision }, cancellationToken);
             foreach (var folder in outdated.Where(folder => folder != target))
             {
                 DeleteQuietly(folder);
@@ -67,6 +71,9 @@ internal sealed class PreparedGraphs(OnnxBackendOptions settings)
 
         return target;
     }
+
+    /// <summary>Whether nobody writes a folder any more: those that are being written end so.</summary>
+    private static bool IsLeft(string folder) => !folder.EndsWith(".tmp", StringComparison.Ordinal) || Directory.GetLastWriteTimeUtc(folder) < DateTime.UtcNow.AddDays(-1);
 
     /// <summary>What the graphs depend on: the checkpoint's files by length and time, because reading gigabytes at every start takes long, and the exporter.</summary>
     private static string State(string directory)

@@ -6,6 +6,9 @@ namespace AsrPlatform.Host.Tests.Cli;
 /// <summary>Runs the built command line (artifacts/app) as a user would, in a process of its own.</summary>
 internal static class AsrProcess
 {
+    /// <summary>Where programs under test keep what they can make again: not in the user's own folder.</summary>
+    public static string CacheFolder { get; } = Path.Combine(Fixtures.RepositoryRoot, "artifacts", "test-cache");
+
     public static Result Run(params string[] arguments) => Run(stdin: null, arguments);
 
     public static Result Run(Stream? stdin, params string[] arguments)
@@ -39,6 +42,7 @@ internal static class AsrProcess
         }
 
         start.Environment["OMP_WAIT_POLICY"] = "PASSIVE";
+        start.Environment["XDG_CACHE_HOME"] = CacheFolder;
         foreach (var (name, value) in environment)
         {
             start.Environment[name] = value;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using AsrPlatform.Host.Tests.Cli;
 using AsrPlatform.Tests;
 
 namespace AsrPlatform.Host.Tests.Live;
@@ -54,6 +55,7 @@ internal sealed class HostProcess : IAsyncDisposable
         };
         start.Environment["OMP_NUM_THREADS"] = "1";
         start.Environment["OMP_WAIT_POLICY"] = "PASSIVE";
+        start.Environment["XDG_CACHE_HOME"] = AsrProcess.CacheFolder;
 
         // The fixtures' checkpoint knows a handful of clips by heart; cut elsewhere, it forgets the end of one.
         start.Environment["ASR_Live__HoldBack"] = "00:00:00.5";

@@ -166,6 +166,56 @@ public sealed class SynthesisRunTests : IDisposable
     }
 
     [Fact]
+    public void Synthesize_Pico_SpeaksByItsOptionsAndKnowsNoWords()
+    {
+        if (SynthesizersHere().FirstOrDefault(synthesizer => synthesizer.Name == "pico") is not { } pico)
+        {
+            Assert.Skip("pico2wave is not installed");
+            return;
+        }
+
+        var voice = pico.Voices.First(voice => voice is { Language: "en", Name: "en-US" });
+        var plain = Say(1, 1);
+        Assert.Empty(plain.Words);
+        Assert.InRange(plain.Samples.Max(), 0.05f, 1f);
+        Assert.Equal(plain.Samples, Say(1, 1).Samples);
+        Assert.True(Say(1.4, 1).Samples.Length < 0.9 * plain.Samples.Length);
+        Assert.InRange(Say(1, 1.2).Samples.Length / (double)plain.Samples.Length, 0.9, 1.1);
+
+        SpokenUtterance Say(double rate, double pitch) =>
+            pico.Speak(new SpeechRequest("seven <yellow> lions", voice, rate, pitch, WordTimes: true), _folder.Root, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public void Synthesize_SpeakerOfAnotherLanguage_ReadsEnglishWithWordTimes()
+    {
+        var festival = SynthesizersHere().FirstOrDefault(synthesizer => synthesizer.Name == "festival");
+        if (festival?.Voices.FirstOrDefault(voice => voice.Name.EndsWith(ForeignSpeaker.Suffix, StringComparison.Ordinal)) is not { } voice)
+        {
+            Assert.Skip("festival has no voice of another language");
+            return;
+        }
+
+        Assert.Equal("en", voice.Language);
+        Assert.NotEqual("en", festival.Voices.Single(own => own.Name == voice.Name[..^ForeignSpeaker.Suffix.Length]).Language);
+        var spoken = festival.Speak(new SpeechRequest("seven yellow lions", voice, 1, 1, WordTimes: true), _folder.Root, TestContext.Current.CancellationToken);
+        Assert.Equal(["seven", "yellow", "lions"], spoken.Words.Select(word => word.Word));
+        Assert.All(spoken.Words, word => Assert.InRange(word.End - word.Start, 0.1, 1));
+        Assert.InRange(spoken.Samples.Length / 16000.0, spoken.Words[^1].End, spoken.Words[^1].End + 2);
+        Assert.InRange(spoken.Samples.Max(), 0.01f, 1f);
+        (festival as IDisposable)?.Dispose();
+    }
+
+    [Fact]
+    public void ForeignSpeaker_Translate_GivesTheVoicesPhonesWithTheirTimesAndPitches()
+    {
+        // "how" in Italian: no h, and a diphthong in two phones. Pitches are a woman's.
+        var phones = ForeignSpeaker.Find("lp_diphone@en")!.Translate(["S\tpau\t0.2", "S\thh\t0.25\t0.2\t100", "noise", "S\taw\t0.45\t0.27\t110\t0.4\t90", "T", "W\t0.2\t0.45"]);
+        Assert.Equal("(# 0.25 (0.2 180))(a 0.1 (0.02 198))(u 0.1 (0.05 162))", phones);
+        Assert.Null(ForeignSpeaker.Find("kal_diphone"));
+    }
+
+    [Fact]
     public void Synthesize_InventedVoices_AreSpeakersOfTheirOwnByTheSeed()
     {
         if (SynthesizersHere().All(synthesizer => synthesizer.Name != "espeak-ng"))
