@@ -17,7 +17,7 @@ internal sealed class ModelOptions
 
     public Option<string?> Model { get; } = new("--model") { Description = "checkpoint folder (Hugging Face layout), or ORG/NAME of a pulled one; default: the demo model", HelpName = "DIR" };
 
-    public Option<string?> Backend { get; } = new("--backend") { Description = "the backend that runs it; default: the first that can", HelpName = "NAME" };
+    public Option<string?> Backend { get; } = new("--backend") { Description = "the backend that runs it; default: for live captions on a processor onnx, else torch, else any that can", HelpName = "NAME" };
 
     public Option<string> Device { get; } = new("--device") { Description = "cpu, cuda, cuda:0, …", HelpName = "NAME", DefaultValueFactory = _ => "auto" };
 
