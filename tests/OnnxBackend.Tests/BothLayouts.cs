@@ -1,5 +1,4 @@
 using AsrPlatform.Abstractions.Models;
-using static AsrPlatform.OnnxBackend.Tests.OnnxModels;
 
 namespace AsrPlatform.OnnxBackend.Tests;
 

@@ -19,7 +19,7 @@ public enum SmallLayout
     Fast,
 }
 
-/// <summary>Folders of exports made of the fixtures, and what tests do with any model.</summary>
+/// <summary>Folders of exports made of the fixtures, and their models.</summary>
 internal static class OnnxModels
 {
     /// <summary>The small random checkpoint's graphs.</summary>
@@ -116,43 +116,8 @@ internal static class OnnxModels
     /// <summary>The features of the small random checkpoints, <c>[2, 80, 120]</c>.</summary>
     public static IEncoderStates EncodeSmall(ISeq2SeqModel model)
     {
-        var features = NpyArray.Read(Fixtures.Path("checkpoints/input_features.npy"));
-        return model.Encode(features.ToSingle(), features.Shape[0], features.Shape[2]);
-    }
-
-    /// <summary>The tokens of the small random checkpoints' reference, nine a row.</summary>
-    public static int[] SmallTokens(int row)
-    {
-        var tokens = NpyArray.Read(Fixtures.Path("checkpoints/decoder_input_ids.npy"));
-        var width = tokens.Shape[1];
-        return [.. tokens.Values.Skip(row * width).Take(width).Select(value => (int)value)];
-    }
-
-    public static float[] Copy(IEncoderStates states, ISeq2SeqModel model)
-    {
-        var values = new float[states.Batch * states.Positions * model.Info.Width];
-        states.CopyTo(values);
-        return values;
-    }
-
-    /// <summary>Feeds tokens and returns the logits that are asked for.</summary>
-    public static float[] Decode(ISeq2SeqModel model, IDecoderCache cache, int[] tokens, LogitPositions positions = LogitPositions.Last, int[]? counts = null)
-    {
-        var logits = new float[(positions == LogitPositions.All ? tokens.Length : cache.Rows) * model.Info.VocabularySize];
-        model.Decode(cache, tokens, counts, positions, logits, []);
-        return logits;
-    }
-
-    public static void AssertClose(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, double tolerance)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        var worst = 0.0;
-        for (var i = 0; i < expected.Length; i++)
-        {
-            worst = Math.Max(worst, float.IsNaN(actual[i]) ? double.PositiveInfinity : Math.Abs(expected[i] - actual[i]));
-        }
-
-        Assert.True(worst <= tolerance, $"The largest difference is {worst:g3}, the tolerance {tolerance:g3}.");
+        var (values, batch, frames) = SmallFeatures();
+        return model.Encode(values, batch, frames);
     }
 
     private static void Copy(string fixture, string directory, params string[] files)

@@ -62,7 +62,7 @@ public sealed class PluginTests
         using var model = new TorchBackend(new WhisperTorchOptions()).CreateRandom(json, new ModelLoadOptions { Threads = 1 });
         using var trained = TestModels.Load("checkpoints/fp32");
         Assert.Equal(trained.Info, model.Info);
-        var (features, batch, frames) = TestModels.SmallFeatures();
+        var (features, batch, frames) = SmallFeatures();
         using var states = model.Encode(features, batch, frames);
         var logits = TestModels.Whole(model, states, 0, 1, 2, 3);
         Assert.All(logits, value => Assert.True(float.IsFinite(value)));

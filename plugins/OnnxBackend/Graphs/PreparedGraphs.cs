@@ -73,7 +73,7 @@ internal sealed class PreparedGraphs(OnnxBackendOptions settings)
     }
 
     /// <summary>Whether nobody writes a folder any more: those that are being written end so.</summary>
-    private static bool IsLeft(string folder) => !folder.EndsWith(".tmp", StringComparison.Ordinal) || Directory.GetLastWriteTimeUtc(folder) < DateTime.UtcNow.AddDays(-1);
+    private static bool IsLeft(string folder) => !folder.EndsWith(".tmp", StringComparison.Ordinal) || Directory.GetLastWriteTimeUtc(folder) < TimeProvider.System.GetUtcNow().AddDays(-1);
 
     /// <summary>What the graphs depend on: the checkpoint's files by length and time, because reading gigabytes at every start takes long, and the exporter.</summary>
     private static string State(string directory)
