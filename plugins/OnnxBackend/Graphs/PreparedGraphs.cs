@@ -54,7 +54,9 @@ internal sealed class PreparedGraphs(OnnxBackendOptions settings)
         {
             Directory.CreateDirectory(model);
             var outdated = Directory.GetDirectories(model, name + "-*").Where(IsLeft).ToArray();
-            OnnxExport.Write(source, target, new OnnxExportOptions { Layout = OnnxLayout.Fast, Precision = precision }, cancellationToken);
+
+            // Weights in a file of their own are mapped; within the graph they would be read, and stand in memory twice while they are packed.
+            OnnxExport.Write(source, target, new OnnxExportOptions { Layout = OnnxLayout.Fast, Precision = precision, MaxInlineBytes = 0 }, cancellationToken);
             foreach (var folder in outdated.Where(folder => folder != target))
             {
                 DeleteQuietly(folder);
