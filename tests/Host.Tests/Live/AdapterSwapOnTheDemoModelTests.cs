@@ -164,8 +164,9 @@ public sealed class AdapterSwapOnTheDemoModelTests : IAsyncLifetime
         File.WriteAllText(Path.Combine(folder, "adapter_config.json"), """{"peft_type": "LORA", "r": 8, "lora_alpha": 16, "target_modules": ["q_proj", "k_proj", "v_proj", "out_proj"]}""");
         var random = new Random(seed);
         float[] Values(float size) => [.. Enumerable.Range(0, Rank * Width).Select(_ => size * ((float)random.NextDouble() - 0.5f))];
+        var config = WhisperConfig.Load(Model);
         var modules =
-            from side in new[] { (Name: "encoder", Layers: 4, Attentions: new[] { "self_attn" }), (Name: "decoder", Layers: 2, Attentions: ["self_attn", "encoder_attn"]) }
+            from side in new[] { (Name: "encoder", Layers: config.EncoderLayers, Attentions: new[] { "self_attn" }), (Name: "decoder", Layers: config.DecoderLayers, Attentions: ["self_attn", "encoder_attn"]) }
             from layer in Enumerable.Range(0, side.Layers)
             from attention in side.Attentions
             from projection in new[] { "q_proj", "k_proj", "v_proj", "out_proj" }

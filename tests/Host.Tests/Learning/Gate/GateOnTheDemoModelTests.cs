@@ -51,7 +51,7 @@ public sealed class GateOnTheDemoModelTests(GateOnTheDemoModelTests.DemoModel de
 
     /// <summary>Corrections that all say: a capital first, a full stop last. A short training learns that from some for the others; one that does not train does not.</summary>
     [Theory]
-    [InlineData("3e-3", GateVerdictName.Provisional)]
+    [InlineData("1.5e-3", GateVerdictName.Provisional)]
     [InlineData("1e-9", GateVerdictName.Rejected)]
     public void Decide_FewCorrections_AsTheTrainingTeaches(string learningRate, GateVerdictName expected)
     {
