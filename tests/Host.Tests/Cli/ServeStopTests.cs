@@ -20,8 +20,12 @@ public sealed class ServeStopTests
         await using var speaker = await host.ConnectAsync();
         await using var viewer = await host.ConnectAsync();
         var session = (await speaker.StartSessionAsync(new StartSessionRequest(), Cancelled)).SessionId;
-        var watching = WatchAsync(viewer, session);
+        var first = new TaskCompletionSource();
+        var watching = WatchAsync(viewer, session, first);
         await TestHost.SendAudioAsync(speaker, session, LiveHarness.Chunks(new SpokenAudio().Say(1, 2, 3).Samples));
+
+        // Who is not there yet when the host stops is no viewer.
+        await Task.WhenAny(first.Task, watching);
         await ServeCommand.StopAsync(host.App);
         var last = (await watching)[^1];
         Assert.Equal((CaptionState.Committed, "w1 w2 w3"), (last.State, last.Text));
@@ -45,12 +49,13 @@ public sealed class ServeStopTests
         host.Recognizer.Gate.Set();
     }
 
-    private static async Task<List<CaptionUpdate>> WatchAsync(LiveClient client, string session)
+    private static async Task<List<CaptionUpdate>> WatchAsync(LiveClient client, string session, TaskCompletionSource first)
     {
         List<CaptionUpdate> updates = [];
         await foreach (var update in client.WatchCaptionsAsync(session, 0, Cancelled))
         {
             updates.Add(update);
+            first.TrySetResult();
         }
 
         return updates;
