@@ -460,6 +460,13 @@ internal sealed class LiveSessionStore : IHostedService, IAsyncDisposable
         {
             await Task.Delay(TimeSpan.FromMilliseconds(20), CancellationToken.None);
         }
+
+        // A viewer's call ends after the last caption was handed over, and SignalR does not say when that has left the process: a server that
+        // stops at once cuts it off.
+        if (entries.Count > 0 && !cancellationToken.IsCancellationRequested)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), CancellationToken.None);
+        }
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
