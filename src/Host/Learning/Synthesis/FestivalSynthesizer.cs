@@ -158,7 +158,8 @@ internal sealed partial class FestivalSynthesizer : ISpeechSynthesizer, IDisposa
         return tokens == texts.Length && words.Count == tokens ? words : [];
     }
 
-    private static double Parse(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) ? value : 0;
+    /// <summary>A number as festival prints it; 0 where it is none.</summary>
+    internal static double Parse(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) ? value : 0;
 
     private static string Escape(string text) => text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
 

@@ -13,9 +13,6 @@ internal sealed class ForeignSpeaker
     /// <summary>The end of such a voice's name: <c>lp_diphone@en</c>.</summary>
     public const string Suffix = "@en";
 
-    /// <summary>What festival's English voices call silence; all of the speakers here call it <c>#</c>.</summary>
-    private const string Pause = "pau";
-
     private const string Italian =
         "aa:a ae:E ah:a ao:O aw:a+u ax:e axr:e+r ay:a+i b:b ch:tS d:d dh:d dx:d eh:E el:e+l em:e+m en:e+n er:e+r ey:e+i f:f g:g hh: hv: ih:i iy:i jh:dZ k:k l:l m:m n:n nx:n ng:n+g "
         + "ow:o+u oy:o+i p:p r:r s:s sh:S t:t th:t uh:u uw:u v:v w:w y:j z:z zh:dZ pau:#";
@@ -64,9 +61,9 @@ internal sealed class ForeignSpeaker
         var start = 0.0;
         foreach (var line in segments.Select(line => line.Split('\t')).Where(line => line is ["S", _, _, ..]))
         {
-            var end = Parse(line[2]);
-            var targets = Enumerable.Range(0, (line.Length - 3) / 2).Select(index => (Time: Parse(line[3 + (2 * index)]), Hz: Parse(line[4 + (2 * index)]) * _pitch)).ToList();
-            var names = _phones.GetValueOrDefault(line[1], line[1] == Pause ? ["#"] : []);
+            var end = FestivalSynthesizer.Parse(line[2]);
+            var targets = Enumerable.Range(0, (line.Length - 3) / 2).Select(index => (Time: FestivalSynthesizer.Parse(line[3 + (2 * index)]), Hz: FestivalSynthesizer.Parse(line[4 + (2 * index)]) * _pitch)).ToList();
+            var names = _phones.GetValueOrDefault(line[1], []);
             if (names.Length == 0)
             {
                 // Who has no such phone leaves it out, and stays on the one before.
@@ -104,6 +101,4 @@ internal sealed class ForeignSpeaker
 
         return text.ToString();
     }
-
-    private static double Parse(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) ? value : 0;
 }
