@@ -46,19 +46,7 @@ public sealed class FrequencyWarpTests
         Assert.Equal(4, Enumerable.Range(0, 4).Select(row => string.Join(' ', first.Features.Skip(row * 80 * Frames).Take(80 * Frames))).Distinct().Count());
     }
 
-    private static TrainingBatch Batch() => new()
-    {
-        Features = [.. Enumerable.Repeat(Tone(900), 4).SelectMany(values => values)],
-        Batch = 4,
-        FeatureSize = 80,
-        Frames = Frames,
-        FrameCounts = [Frames, Frames, Frames, Frames],
-        Labels = [],
-        LabelLength = 0,
-        LabelCounts = [],
-        DecoderInputs = [],
-        Samples = [],
-    };
+    private static TrainingBatch Batch() => FeatureBatch.Of([.. Enumerable.Repeat(Tone(900), 4).SelectMany(values => values)], 4, Frames);
 
     /// <summary><c>[mel, frame]</c> of half a second.</summary>
     private static float[] Tone(double hz)

@@ -57,17 +57,5 @@ public sealed class RandomEqualizerTests
         Assert.Equal(3, Enumerable.Range(0, 3).Select(row => string.Join(' ', first.Features.Skip(row * Bins * Frames).Take(Bins * Frames))).Distinct().Count());
     }
 
-    private static TrainingBatch Batch(int rows, float level) => new()
-    {
-        Features = [.. Enumerable.Repeat(level, rows * Bins * Frames)],
-        Batch = rows,
-        FeatureSize = Bins,
-        Frames = Frames,
-        FrameCounts = [.. Enumerable.Repeat(Frames, rows)],
-        Labels = [],
-        LabelLength = 0,
-        LabelCounts = [],
-        DecoderInputs = [],
-        Samples = [],
-    };
+    private static TrainingBatch Batch(int rows, float level) => FeatureBatch.Of([.. Enumerable.Repeat(level, rows * Bins * Frames)], rows, Frames);
 }

@@ -90,12 +90,17 @@ internal sealed class EspeakSynthesizer : ISpeechSynthesizer, IDisposable
             }
 
             Directory.CreateDirectory(Path.Combine(languages, InventedName));
+            var accents = new Dictionary<string, string>(StringComparer.Ordinal);
             var voices = new SpeechVoice[count];
             for (var index = 0; index < count; index++)
             {
                 var (accent, definition) = InventedVoice.Make((int)PlannedClip.Hash($"{seed}|{index}"));
-                var accentLines = File.ReadLines(Path.Combine(installed, "lang", accent)).Where(line => !line.StartsWith("name", StringComparison.Ordinal) && !line.StartsWith("language", StringComparison.Ordinal));
-                var text = $"name {InventedName}-{index}\nlanguage en\n{string.Join('\n', accentLines)}\n{definition}";
+                if (!accents.TryGetValue(accent, out var lines))
+                {
+                    accents[accent] = lines = string.Join('\n', File.ReadLines(Path.Combine(installed, "lang", accent)).Where(line => !line.StartsWith("name", StringComparison.Ordinal) && !line.StartsWith("language", StringComparison.Ordinal)));
+                }
+
+                var text = $"name {InventedName}-{index}\nlanguage en\n{lines}\n{definition}";
 
                 // The name of the file stands for what is in it: another definition is another voice.
                 var id = string.Create(CultureInfo.InvariantCulture, $"{InventedName}/{PlannedClip.Hash($"{text}"):x8}");
