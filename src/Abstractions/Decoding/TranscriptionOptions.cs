@@ -57,7 +57,7 @@ public sealed record TranscriptionOptions
     /// <summary>Words and names that may be said; null for none.</summary>
     public PhraseBias? Bias { get; init; }
 
-    /// <summary>Gives each window the text of the one before.</summary>
+    /// <summary>Gives each window the text of the one before, where the checkpoint learnt that.</summary>
     public bool ConditionOnPreviousText { get; init; } = true;
 
     /// <summary>Above this zlib ratio a result counts as a repetition.</summary>

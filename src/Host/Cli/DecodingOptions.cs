@@ -25,7 +25,7 @@ internal sealed class DecodingOptions
     private readonly Option<double?> _lengthPenalty = new("--length-penalty") { Description = "length penalty; default: divide by the length", HelpName = "X" };
     private readonly Option<string?> _initialPrompt = new("--initial-prompt") { Description = "text that precedes the audio", HelpName = "TEXT" };
     private readonly HotwordOptions _hotwords = new();
-    private readonly Option<bool> _condition = new("--condition-on-previous-text") { Description = "each window knows the text of the one before", HelpName = "true|false", DefaultValueFactory = _ => Defaults.ConditionOnPreviousText, Arity = ArgumentArity.ExactlyOne };
+    private readonly Option<bool> _condition = new("--condition-on-previous-text") { Description = "each window knows the text of the one before, where the checkpoint learnt that", HelpName = "true|false", DefaultValueFactory = _ => Defaults.ConditionOnPreviousText, Arity = ArgumentArity.ExactlyOne };
     private readonly Option<Threshold> _compression = OptionalNumber("--compression-ratio-threshold", "a window whose text compresses better than this failed", Defaults.CompressionRatioThreshold);
     private readonly Option<Threshold> _logProbability = OptionalNumber("--logprob-threshold", "a window whose mean log probability is lower failed", Defaults.LogProbabilityThreshold);
     private readonly Option<Threshold> _noSpeech = OptionalNumber("--no-speech-threshold", "above this probability, and with a low log probability, a window is silence", Defaults.NoSpeechThreshold);

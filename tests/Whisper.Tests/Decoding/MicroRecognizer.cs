@@ -19,9 +19,13 @@ public sealed class MicroRecognizer : IDisposable
     public static IAudioSource Audio(string name) => new MemoryAudioSource(WavFixture.Read($"audio/{name}.wav"), 16000);
 
     /// <summary>The same checkpoint with another model behind it; the caller's model is disposed with the recogniser.</summary>
-    public WhisperRecognizer With(ISeq2SeqModel model, bool hasDynamicContext = false) => new(
+    public WhisperRecognizer With(ISeq2SeqModel model, bool hasDynamicContext = false, bool conditionsOnPreviousText = true) => new(
         "scripted",
-        new WhisperDecoderInput(model, Parts.Features, Parts.Tokenizer, Parts.Config, Parts.Generation with { HasDynamicContext = hasDynamicContext }),
+        new WhisperDecoderInput(model, Parts.Features, Parts.Tokenizer, Parts.Config, Parts.Generation with
+        {
+            HasDynamicContext = hasDynamicContext,
+            ConditionsOnPreviousText = conditionsOnPreviousText,
+        }),
         WhisperRecognizer.DefaultDecoders);
 
     public void Dispose()

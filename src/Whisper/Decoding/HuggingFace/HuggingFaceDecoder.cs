@@ -123,7 +123,7 @@ public sealed class HuggingFaceDecoder : ISpeechDecoder
             Seed = options.Seed,
             Biases = ContextBias.Of(options.Bias, tokenizer) is { } bias ? [bias] : [],
             PromptIds = options.InitialPrompt is { } prompt ? tokenizer.EncodePrompt(prompt) : [],
-            ConditionOnPreviousTokens = options.ConditionOnPreviousText,
+            ConditionOnPreviousTokens = options.ConditionOnPreviousText && parts.Generation.ConditionsOnPreviousText,
             CompressionRatioThreshold = options.CompressionRatioThreshold,
             LogProbabilityThreshold = options.LogProbabilityThreshold,
             NoSpeechThreshold = options.NoSpeechThreshold,

@@ -154,7 +154,7 @@ internal sealed class Transcription : IDisposable
         var first = _segments.Count;
         split.Segments.ForEach(segment => Add(segment, result, seek));
 
-        if (!_options.ConditionOnPreviousText || result.Temperature > MaxPromptTemperature)
+        if (!_options.ConditionOnPreviousText || !_input.Generation.ConditionsOnPreviousText || result.Temperature > MaxPromptTemperature)
         {
             _promptStart = _tokens.Count;
         }

@@ -75,6 +75,23 @@ public sealed class OpenAiDecoderTests(MicroRecognizer micro) : IClassFixture<Mi
         Assert.Equal([5, 3], prompts.Select(prompt => prompt.Length));
     }
 
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public void Transcribe_TheTextBefore_IsGivenToACheckpointThatLearntIt(bool learnt, bool given)
+    {
+        foreach (var algorithm in (string[])["openai", "hf"])
+        {
+            var prompts = new List<int[]>();
+            using var model = Script((_, sampled) => Next([At(0), The, At(10), At(10)], sampled), prompts);
+            using var recognizer = micro.With(model, conditionsOnPreviousText: learnt);
+
+            recognizer.Transcribe(Silence(40), new TranscriptionOptions { Algorithm = algorithm, Language = "en", ConditionOnPreviousText = true });
+
+            Assert.Equal(given, prompts[^1].Contains(Tokenizer.StartOfPrevious));
+        }
+    }
+
     [Fact]
     public void Transcribe_LongPrompt_KeepsItsEnd()
     {
