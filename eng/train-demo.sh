@@ -45,9 +45,10 @@ synthesize train-c "$work/texts/train-c.txt" --voices "$known" --exclude-voices 
 head -n $((lines * 6 / 10)) "$work/texts/train.txt" | tail -n +$((lines * 2 / 10)) > "$work/texts/train-d.txt"
 synthesize train-d "$work/texts/train-d.txt" --invent-voices 3000 --voices invented --rates 0.75..1.35 --pitches 0.8..1.25 "${rooms[@]}" \
   --padding 0..1.2 --join 1..3 --gaps 0.2..1.6 --join-seconds 14.4 --seed "$((seed + 3))" --word-times
-# Speakers of other languages, and Pico, where they are installed.
+# Speakers of other languages, Pico and RHVoice, where they are installed. RHVoice's alan is the speaker of flite's awb, who is held out;
+# its lyubov and evgeniy-eng may not be used for everything.
 parts=(train-a train-b train-c train-d)
-others=$(asr synthesize --list-voices | grep -oE '^(pico:en-[A-Z]+|festival:[^[:space:]]+@en)' | paste -sd, || true)
+others=$(asr synthesize --list-voices | grep -oE '^(pico:en-[A-Z]+|rhvoice:(bdl|clb)|festival:[^[:space:]]+@en)' | paste -sd, || true)
 if [ -n "$others" ]; then
   head -n $((lines * 9 / 10)) "$work/texts/train.txt" | tail -n +$((lines * 6 / 10)) > "$work/texts/train-e.txt"
   synthesize train-e "$work/texts/train-e.txt" --voices "$others" --rates 0.75..1.3 --pitches 0.72..1.4 "${rooms[@]}" \

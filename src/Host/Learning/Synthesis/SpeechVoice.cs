@@ -51,7 +51,10 @@ internal static class SpeechSynthesizers
     /// <exception cref="AsrException">There is none; the message says how to get one.</exception>
     public static IReadOnlyList<ISpeechSynthesizer> FindAll()
     {
-        ISpeechSynthesizer?[] found = [EspeakSynthesizer.TryFind(), FliteSynthesizer.TryFind(), FestivalSynthesizer.TryFind(), PicoSynthesizer.TryFind()];
+        ISpeechSynthesizer?[] found =
+        [
+            EspeakSynthesizer.TryFind(), FliteSynthesizer.TryFind(), FestivalSynthesizer.TryFind(), PicoSynthesizer.TryFind(), RhVoiceSynthesizer.TryFind(),
+        ];
         ISpeechSynthesizer[] installed = [.. found.OfType<ISpeechSynthesizer>()];
         return installed.Length > 0
             ? installed

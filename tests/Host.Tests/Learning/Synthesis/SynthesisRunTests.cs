@@ -165,16 +165,18 @@ public sealed class SynthesisRunTests : IDisposable
         Assert.True(rows.Select(row => row.GetProperty("duration").GetDouble()).Distinct().Count() > 1);
     }
 
-    [Fact]
-    public void Synthesize_Pico_SpeaksByItsOptionsAndKnowsNoWords()
+    [Theory]
+    [InlineData("pico", "pico2wave")]
+    [InlineData("rhvoice", "RHVoice-test")]
+    public void Synthesize_PicoAndRhVoice_SpeakByTheirOptionsAndKnowNoWords(string name, string program)
     {
-        if (SynthesizersHere().FirstOrDefault(synthesizer => synthesizer.Name == "pico") is not { } pico)
+        if (SynthesizersHere().FirstOrDefault(synthesizer => synthesizer.Name == name) is not { } found || !found.Voices.Any(voice => voice.Language == "en"))
         {
-            Assert.Skip("pico2wave is not installed");
+            Assert.Skip($"{program} is not installed, or has no English voice");
             return;
         }
 
-        var voice = pico.Voices.First(voice => voice is { Language: "en", Name: "en-US" });
+        var voice = found.Voices.First(voice => voice.Language == "en");
         var plain = Say(1, 1);
         Assert.Empty(plain.Words);
         Assert.InRange(plain.Samples.Max(), 0.05f, 1f);
@@ -183,7 +185,19 @@ public sealed class SynthesisRunTests : IDisposable
         Assert.InRange(Say(1, 1.2).Samples.Length / (double)plain.Samples.Length, 0.9, 1.1);
 
         SpokenUtterance Say(double rate, double pitch) =>
-            pico.Speak(new SpeechRequest("seven <yellow> lions", voice, rate, pitch, WordTimes: true), _folder.Root, TestContext.Current.CancellationToken);
+            found.Speak(new SpeechRequest("seven <yellow> lions", voice, rate, pitch, WordTimes: true), _folder.Root, TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public void FindVoices_OfRhVoice_TakesThoseWhoseLanguageHasACode()
+    {
+        foreach (var (name, info) in (IEnumerable<(string, string)>)[("clb", "name=Clb\nlanguage=English\ngender=female\n"), ("anna", "language=Russian\n"), ("spomenka", "language=Esperanto\n"), ("broken", "")])
+        {
+            File.WriteAllText(Path.Combine(Directory.CreateDirectory(Path.Combine(_folder.Root, name)).FullName, "voice.info"), info);
+        }
+
+        var voices = RhVoiceSynthesizer.FindVoices([_folder.Root, Path.Combine(_folder.Root, "none")]);
+        Assert.Equal([("anna", "ru"), ("clb", "en")], voices.Select(voice => (voice.Id, voice.Language)));
     }
 
     [Fact]
