@@ -28,15 +28,36 @@ public sealed record FastLayout
     public const string SecondFactor = ".lora_B";
 
     /// <summary>The version that this program writes, and the only one that it reads.</summary>
-    public const int CurrentVersion = 2;
+    public const int CurrentVersion = 3;
 
     /// <summary>ONNX Runtime's GroupQueryAttention takes no other head widths than multiples of this.</summary>
     public const int HeadMultiple = 8;
+
+    /// <summary>Behind <c>cross.{layer}.</c>: the keys, <c>[source, head, head width, position]</c>.</summary>
+    public const string KeyPart = "key";
+
+    /// <summary>Behind <c>cross.{layer}.</c>: the values, <c>[source, head, position, head width]</c>.</summary>
+    public const string ValuePart = "value";
+
+    /// <summary>Behind <c>cross.{layer}.</c>, for keys of 8 bits: what a query is multiplied by in each dimension of a head, <c>[source, head, 1, head width]</c>: what 1 is worth, / (127 √head width).</summary>
+    public const string KeyScalePart = "key_scale";
+
+    /// <summary>Behind <c>cross.{layer}.</c>, for keys of 8 bits: 128 times the sum of a position's key, <c>[source, head, 1, position]</c>, int32.</summary>
+    public const string KeySumPart = "key_sum";
+
+    /// <summary>Behind <c>cross.{layer}.</c>, for values of 8 bits: what 1 is worth in each dimension of a head, <c>[source, head, 1, head width]</c>.</summary>
+    public const string ValueScalePart = "value_scale";
 
     private const string FormatName = "asrplatform-fast";
 
     /// <summary><c>fp32</c> or <c>int8</c>.</summary>
     public required string Precision { get; init; }
+
+    /// <summary>Whether the keys and values that the decoder attends to are of 8 bits.</summary>
+    public bool QuantizesMemory => Precision == "int8";
+
+    /// <summary>What the encoder gives the decoder for each layer.</summary>
+    public IReadOnlyList<string> CrossParts => QuantizesMemory ? [KeyPart, KeyScalePart, KeySumPart, ValuePart, ValueScalePart] : [KeyPart, ValuePart];
 
     /// <summary>Whether a model's dimensions fit: the heads of its decoder must be a multiple of 8 wide.</summary>
     public static bool Fits(WhisperConfig config)

@@ -27,9 +27,10 @@ internal sealed class FastGraphLayout : IGraphLayout
         Adapters = _owned.Add(new AdapterSet());
         try
         {
-            FastLayout.Load(directory);
+            var layout = FastLayout.Load(directory);
             Store = new StoreShape(config.DecoderLayers, config.DecoderAttentionHeads, config.DModel / config.DecoderAttentionHeads, TensorElementType.Float);
-            Names = new FastNames(config.DecoderLayers);
+            Names = new FastNames(config.DecoderLayers, layout.CrossParts);
+            Memory = [.. Enumerable.Range(0, config.DecoderLayers).SelectMany(_ => layout.CrossParts.Select(part => PartOf(part, layout.QuantizesMemory)))];
             _encoder = Open(FastLayout.EncoderFile);
             Decoder = Open(FastLayout.DecoderFile);
             EncoderLayers = Takers(_encoder);
@@ -67,6 +68,9 @@ internal sealed class FastGraphLayout : IGraphLayout
 
     /// <summary>What keys and values look like.</summary>
     public StoreShape Store { get; }
+
+    /// <summary>What the encoder's graph gives the decoder's, in the order of <see cref="FastNames.Cross"/>.</summary>
+    public IReadOnlyList<MemoryPart> Memory { get; }
 
     /// <summary>Names of the decoder's inputs and outputs.</summary>
     public FastNames Names { get; }
@@ -195,7 +199,7 @@ internal sealed class FastGraphLayout : IGraphLayout
         }
 
         _encoder.Output("last_hidden_state", IsFloat, -1, -1, config.DModel);
-        CheckLayers(_encoder, Names.Cross, areInputs: false, turnsKeys: true, config);
+        CheckCross(_encoder, areInputs: false, config);
         CheckKnown(_encoder, ["input_features"], EncoderLayers);
     }
 
@@ -206,9 +210,10 @@ internal sealed class FastGraphLayout : IGraphLayout
         Decoder.Input("logit_positions", Elements.IsInteger, -1);
         Decoder.Input("source_lengths", Elements.IsInteger, -1);
         Decoder.Output("logits", IsFloat, -1, config.VocabSize);
-        CheckLayers(Decoder, Names.Cross, areInputs: true, turnsKeys: true, config);
-        CheckLayers(Decoder, Names.Past, areInputs: true, turnsKeys: false, config);
-        CheckLayers(Decoder, Names.Present, areInputs: false, turnsKeys: false, config);
+        CheckCross(Decoder, areInputs: true, config);
+        int[] stored = [-1, Store.Heads, -1, Store.HeadWidth];
+        Array.ForEach(Names.Past, name => Decoder.Input(name, IsFloat, stored));
+        Array.ForEach(Names.Present, name => Decoder.Output(name, IsFloat, stored));
         foreach (var name in Names.Attention)
         {
             Decoder.Output(name, IsFloat, -1, config.DecoderAttentionHeads, -1, -1);
@@ -217,16 +222,25 @@ internal sealed class FastGraphLayout : IGraphLayout
         CheckKnown(Decoder, ["input_ids", "past_lengths", "logit_positions", "source_lengths", .. Names.Cross, .. Names.Past], DecoderLayers);
     }
 
-    private void CheckLayers(Graph graph, string[] names, bool areInputs, bool turnsKeys, WhisperConfig config)
+    private MemoryPart PartOf(string part, bool isQuantized) => part switch
     {
-        for (var i = 0; i < names.Length; i++)
+        FastLayout.KeyPart => new MemoryPart(isQuantized ? TensorElementType.Int8 : TensorElementType.Float, Store.Heads, Store.HeadWidth, null),
+        FastLayout.ValuePart => new MemoryPart(isQuantized ? TensorElementType.Int8 : TensorElementType.Float, Store.Heads, null, Store.HeadWidth),
+        FastLayout.KeySumPart => new MemoryPart(TensorElementType.Int32, Store.Heads, 1, null),
+        _ => new MemoryPart(TensorElementType.Float, Store.Heads, 1, Store.HeadWidth),
+    };
+
+    private void CheckCross(Graph graph, bool areInputs, WhisperConfig config)
+    {
+        for (var i = 0; i < Memory.Count; i++)
         {
-            int[] shape = turnsKeys && i % 2 == 0 ? [-1, Store.Heads, Store.HeadWidth, -1] : [-1, Store.Heads, -1, Store.HeadWidth];
-            _ = areInputs ? graph.Input(names[i], IsFloat, shape) : graph.Output(names[i], IsFloat, shape);
+            var type = Memory[i].Type;
+            bool IsIts(TensorElementType found) => found == type;
+            _ = areInputs ? graph.Input(Names.Cross[i], IsIts, Memory[i].Declared) : graph.Output(Names.Cross[i], IsIts, Memory[i].Declared);
         }
 
         // More layers than the configuration says would otherwise be left out silently.
-        if ((areInputs ? graph.Inputs : graph.Outputs).ContainsKey(new FastNames(config.DecoderLayers + 1).Cross[^1]))
+        if ((areInputs ? graph.Inputs : graph.Outputs).ContainsKey(Names.CrossBeyond))
         {
             throw graph.Wrong($"has more than {config.DecoderLayers} layers", $"{config.DecoderLayers}, as config.json's decoder_layers says");
         }

@@ -22,7 +22,7 @@ internal sealed class FastStates : OnnxStates
         Array.ForEach(adapters, adapter => adapter?.Hold());
         _buffer = layout.Pool.Rent(TensorMemory.Bytes(TensorElementType.Float, batch, positions, Width));
         Tensor = TensorMemory.Tensor(_buffer, 0, TensorElementType.Float, batch, positions, Width);
-        Memory = new SourceMemory(layout.Store, layout.Pool, batch, positions, turnsKeys: true);
+        Memory = new SourceMemory(layout.Memory, layout.Pool, batch, positions);
     }
 
     /// <inheritdoc />

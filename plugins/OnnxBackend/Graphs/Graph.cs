@@ -83,6 +83,12 @@ internal sealed class Graph : IDisposable
         // Threads that wait by spinning take the processor from the other sessions.
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
         options.AddSessionConfigEntry("session.inter_op.allow_spinning", "0");
+
+        // Weights in the arena leave holes in it that nothing else fits into.
+        options.AddSessionConfigEntry("session.use_device_allocator_for_initializers", "1");
+
+        // It makes one operator of an addition and a normalisation, which is five times as slow on an encoder's many positions; graphs that want it have it.
+        options.AddSessionConfigEntry("optimization.disable_specified_optimizers", "SkipLayerNormFusion");
         try
         {
             return new Graph(path, new InferenceSession(path, options));

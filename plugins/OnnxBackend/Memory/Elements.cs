@@ -7,13 +7,13 @@ namespace AsrPlatform.OnnxBackend.Memory;
 internal static class Elements
 {
     /// <summary>Bytes of a value.</summary>
-    /// <exception cref="NotSupportedException">Another type than float, half, int64, int32 or bool.</exception>
+    /// <exception cref="NotSupportedException">Another type than float, half, int64, int32, int8 or bool.</exception>
     public static int Size(TensorElementType type) => type switch
     {
         TensorElementType.Float or TensorElementType.Int32 => 4,
         TensorElementType.Float16 => 2,
         TensorElementType.Int64 => 8,
-        TensorElementType.Bool => 1,
+        TensorElementType.Bool or TensorElementType.Int8 => 1,
         _ => throw new NotSupportedException($"Tensors of {type}."),
     };
 

@@ -2,30 +2,36 @@ using AsrPlatform.OnnxBackend.Memory;
 
 namespace AsrPlatform.OnnxBackend.Model;
 
-/// <summary>
-/// Keys and values of encoder rows, for cross-attention: <c>[row, head, position, head width]</c> for keys and values of each layer in turn,
-/// or the keys <c>[row, head, head width, position]</c>.
-/// </summary>
+/// <summary>Keys and values of encoder rows, for cross-attention: the parts of each layer in turn.</summary>
 internal sealed class SourceMemory : IDisposable
 {
-    private readonly StoreShape _shape;
+    /// <summary>Parts begin at multiples of this many bytes, where vector loads are aligned.</summary>
+    private const long Alignment = 64;
+
+    private readonly IReadOnlyList<MemoryPart> _parts;
     private readonly BufferPool _pool;
     private readonly NativeBuffer _buffer;
-    private readonly bool _turnsKeys;
+    private readonly long[] _starts;
 
-    /// <param name="shape">What a row is made of.</param>
+    /// <param name="parts">What a row is made of.</param>
     /// <param name="pool">Where memory comes from.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="positions">Positions of each.</param>
-    /// <param name="turnsKeys">Whether a head's keys lie <c>[head width, position]</c>.</param>
-    public SourceMemory(StoreShape shape, BufferPool pool, int rows, int positions, bool turnsKeys = false)
+    public SourceMemory(IReadOnlyList<MemoryPart> parts, BufferPool pool, int rows, int positions)
     {
-        _shape = shape;
-        _turnsKeys = turnsKeys;
+        _parts = parts;
         _pool = pool;
         Rows = rows;
         Positions = positions;
-        _buffer = pool.Rent(shape.Tensors * TensorBytes);
+        _starts = new long[parts.Count];
+        var end = 0L;
+        for (var i = 0; i < parts.Count; i++)
+        {
+            _starts[i] = end;
+            end += ((parts[i].RowBytes(positions) * rows) + Alignment - 1) / Alignment * Alignment;
+        }
+
+        _buffer = pool.Rent(end);
         Tensors = View(0, rows);
     }
 
@@ -36,18 +42,13 @@ internal sealed class SourceMemory : IDisposable
     /// <summary>All rows; owned by this object.</summary>
     public OrtValue[] Tensors { get; }
 
-    private long RowBytes => _shape.TokenBytes * Positions;
-
-    private long TensorBytes => RowBytes * Rows;
-
     /// <summary>Some rows that follow each other, without a copy. The caller disposes the tensors.</summary>
     public OrtValue[] View(int first, int count)
     {
-        var tensors = new OrtValue[_shape.Tensors];
+        var tensors = new OrtValue[_parts.Count];
         for (var i = 0; i < tensors.Length; i++)
         {
-            var (outer, inner) = _turnsKeys && i % 2 == 0 ? (_shape.HeadWidth, Positions) : (Positions, _shape.HeadWidth);
-            tensors[i] = TensorMemory.Tensor(_buffer, (i * TensorBytes) + (first * RowBytes), _shape.Type, count, _shape.Heads, outer, inner);
+            tensors[i] = TensorMemory.Tensor(_buffer, _starts[i] + (first * _parts[i].RowBytes(Positions)), _parts[i].Type, _parts[i].Shape(count, Positions));
         }
 
         return tensors;
@@ -56,12 +57,13 @@ internal sealed class SourceMemory : IDisposable
     /// <summary>A copy of some rows in some order.</summary>
     public SourceMemory Gather(ReadOnlySpan<int> rows)
     {
-        var copy = new SourceMemory(_shape, _pool, rows.Length, Positions, _turnsKeys);
-        for (var i = 0; i < _shape.Tensors; i++)
+        var copy = new SourceMemory(_parts, _pool, rows.Length, Positions);
+        for (var i = 0; i < _parts.Count; i++)
         {
+            var bytes = _parts[i].RowBytes(Positions);
             for (var row = 0; row < rows.Length; row++)
             {
-                NativeBuffer.Copy(_buffer, (i * TensorBytes) + (rows[row] * RowBytes), copy._buffer, (i * copy.TensorBytes) + (row * RowBytes), RowBytes);
+                NativeBuffer.Copy(_buffer, _starts[i] + (rows[row] * bytes), copy._buffer, copy._starts[i] + (row * bytes), bytes);
             }
         }
 

@@ -12,6 +12,9 @@ internal sealed record StoreShape(int Layers, int Heads, int HeadWidth, TensorEl
     /// <summary>Tensors: keys and values of every layer.</summary>
     public int Tensors => 2 * Layers;
 
+    /// <summary>Keys and values of an encoder row as they are: <c>[row, head, position, head width]</c> for both of each layer in turn.</summary>
+    public IReadOnlyList<MemoryPart> Memory => [.. Enumerable.Repeat(new MemoryPart(Type, Heads, null, HeadWidth), Tensors)];
+
     /// <summary>Bytes of a token of one row in one tensor.</summary>
     public long TokenBytes => HeadBytes * Heads;
 

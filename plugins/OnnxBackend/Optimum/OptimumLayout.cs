@@ -200,7 +200,7 @@ internal sealed class OptimumLayout : IGraphLayout
     /// <summary>The beginning of all encoder rows also gives the encoder's keys and values, where nobody has them yet.</summary>
     private void BeginWhole(OptimumCache? cache, OptimumStates states, RowBlock block, ReadOnlySpan<int> tokens, Part part)
     {
-        var memory = states.Memory is null ? new SourceMemory(_store, Pool, states.Batch, states.Positions) : null;
+        var memory = states.Memory is null ? new SourceMemory(_store.Memory, Pool, states.Batch, states.Positions) : null;
         try
         {
             Run(_first, cache, block, tokens, part, states.Tensor, null, memory?.Tensors);

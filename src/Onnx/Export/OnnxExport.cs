@@ -67,10 +67,10 @@ public static class OnnxExport
         }
         else
         {
-            var layout = new FastGraphs(
-                values.Config, weights, Quantizes, layer => options.RowScaledLayers?.IsMatch(layer) == true, options.TakesAdapters);
-            FastGraphs.Description(options.Precision).Write(directory);
-            graphs = layout.Models;
+            var layout = FastGraphs.Description(options.Precision);
+            graphs = new FastGraphs(
+                values.Config, weights, Quantizes, layer => options.RowScaledLayers?.IsMatch(layer) == true, layout.QuantizesMemory, options.TakesAdapters).Models;
+            layout.Write(directory);
         }
 
         var models = graphs.ToArray();

@@ -29,7 +29,7 @@ internal sealed class FastDecoder : IDisposable
         {
             if (name.StartsWith("cross", StringComparison.Ordinal))
             {
-                using var value = Graph.Value(memory[name]);
+                using var value = _graph.InputOf(name, memory[name]);
                 _binding.BindInput(name, value);
             }
             else if (name.StartsWith("past.", StringComparison.Ordinal))

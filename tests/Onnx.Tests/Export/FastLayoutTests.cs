@@ -116,6 +116,34 @@ public sealed class FastLayoutTests
         Assert.InRange(error, 1e-7, relative);
     }
 
+    /// <summary>What 8 bits in the encoder's keys and values cost, apart from what they cost in the weights.</summary>
+    [Fact]
+    public void Int8_OfTheKeysAndValuesAlone_GivesTheirAttentionToTwoDigits()
+    {
+        using var folder = new TemporaryFolder();
+        var directory = Write(folder, Fast() with { Precision = OnnxPrecision.Int8, Float32Layers = new("") });
+        var memory = Encode(directory, Features, 2, Frames);
+        Assert.All(memory["cross.0.key"].Values, value => Assert.True(value is >= -63 and <= 63 && value == Math.Round(value)));
+        AttentionHead[] heads = [new(0, 1), new(1, 2), new(2, 3)];
+        using var model = ReferenceModel.Load(SmallModel.Directory);
+        using var states = model.Encode(Features, 2, Frames);
+        using var cache = model.CreateCache(states, [0, 1], new DecoderCacheOptions { AlignmentHeads = heads });
+        var expected = new float[2 * 4 * Vocabulary];
+        var expectedAttention = new float[2 * heads.Length * 4 * Positions];
+        model.Decode(cache, [257, 8, 35, 218, 257, 94, 178, 75], [], LogitPositions.All, expected, expectedAttention);
+        using var decoder = new FastDecoder(directory, memory, [60, 60], 2);
+        var (found, attention) = decoder.Feed([257, 8, 35, 218, 257, 94, 178, 75], [4, 4]);
+        Assert.InRange(Math.Sqrt(expected.Zip(found).Sum(pair => Math.Pow(pair.First - pair.Second, 2)) / expected.Sum(value => (double)value * value)), 1e-7, 0.005);
+        for (var row = 0; row < 2; row++)
+        {
+            for (var head = 0; head < heads.Length; head++)
+            {
+                var weights = attention[heads[head].Layer].AsSpan(((row * Heads) + heads[head].Head) * 4 * Positions, 4 * Positions);
+                Assert.InRange(LargestDifference(expectedAttention.AsSpan(((row * heads.Length) + head) * 4 * Positions, 4 * Positions), weights), 0, 5e-3);
+            }
+        }
+    }
+
     [Fact]
     public void Int8_WithScaledRows_GivesARowTheSameWhateverItsCompany()
     {
@@ -123,7 +151,12 @@ public sealed class FastLayoutTests
         var directory = Write(folder, Fast() with { Precision = OnnxPrecision.Int8, RowScaledLayers = new("") });
         var memory = Encode(directory, Features, 2, Frames);
         var alone = Encode(directory, Features[..(80 * Frames)], 1, Frames);
-        Assert.Equal(alone["cross.1.key"].Values, memory["cross.1.key"].Values[..alone["cross.1.key"].Values.Length]);
+        foreach (var part in new FastLayout { Precision = "int8" }.CrossParts)
+        {
+            var name = $"cross.1.{part}";
+            Assert.Equal(alone[name].Values, memory[name].Values[..alone[name].Values.Length]);
+        }
+
         using var together = new FastDecoder(directory, memory, [60, 60], 2);
         using var single = new FastDecoder(directory, alone, [60], 1);
         var (expected, _) = single.Feed([257, 8], [2]);
@@ -142,8 +175,8 @@ public sealed class FastLayoutTests
         var text = File.ReadAllText(path);
         foreach (var (change, expected) in new[]
         {
-            (text.Replace("\"version\": 2", "\"version\": 1", StringComparison.Ordinal), "is of version 1; this program knows 2"),
-            (text.Replace("\"version\": 2", "\"version\": \"x\"", StringComparison.Ordinal), "is malformed"),
+            (text.Replace("\"version\": 3", "\"version\": 2", StringComparison.Ordinal), "is of version 2; this program knows 3"),
+            (text.Replace("\"version\": 3", "\"version\": \"x\"", StringComparison.Ordinal), "is malformed"),
             (text[..^10], "is malformed"),
             ("[]", "does not say \"format\""),
             (text.Replace("\"precision\"", "\"accuracy\"", StringComparison.Ordinal), "\"precision\" is missing"),
