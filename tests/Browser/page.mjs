@@ -1,5 +1,5 @@
 // Uses the page as people do, in headless Chromium, and prints what it shows, as JSON. tests/Host.Tests/Live/PageTests.cs and PageCircleTests.cs judge.
-//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|refusal|keys|correcting|circle --url http://127.0.0.1:5080 --wav FILE [--key KEY] [--text TEXT] [--exam FILE --go FILE] [--screenshots FOLDER]
+//   node tests/Browser/page.mjs --scenario file|microphone|overlay|sample|lesson|refusal|keys|correcting|circle --url http://127.0.0.1:5080 --wav FILE [--key KEY] [--text TEXT] [--exam FILE --go FILE] [--screenshots FOLDER]
 import { createServer, connect } from "node:net";
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -112,6 +112,23 @@ async function overlay() {
   await tab.until(`${OVERLAY} !== ""`, "the overlay's text");
   await tab.screenshot("overlay");
   return { overlaid: await overlaid(tab) };
+}
+
+/** The card that leads newcomers round: another clip than its own is no step of it. */
+async function lesson() {
+  const tab = await open(options.url);
+  await tab.until(READY, "the host is ready");
+  const steps = [await tab.evaluate(`document.getElementById("lesson-step").textContent`)];
+  const play = async (button) => {
+    await tab.click(button);
+    await tab.until(`document.getElementById("running-time").textContent >= "0:01"`, "a second of the clip");
+    await tab.click("#stop");
+    await tab.until(ENDED, "the end of the session");
+    steps.push(await tab.evaluate(`document.getElementById("lesson-step").textContent`));
+  };
+  await play("#start");
+  await play("#lesson-play");
+  return { steps };
 }
 
 /** A clip of the page's own, then the other views, on a phone: nothing is wider than the screen. */
@@ -382,7 +399,7 @@ class Proxy {
   }
 }
 
-const scenarios = { file, microphone, overlay, sample, refusal, keys, correcting, circle };
+const scenarios = { file, microphone, overlay, sample, lesson, refusal, keys, correcting, circle };
 const browser = await Chromium.start({ microphone: options.scenario === "refusal" ? undefined : wav, screenshots: options.screenshots });
 try {
   const report = await scenarios[options.scenario]();

@@ -74,6 +74,24 @@ public sealed class PageTests
     }
 
     [Fact]
+    public async Task Page_WithTheDemoModel_ItsLessonWaitsForTheClipThatItIsAbout()
+    {
+        var model = Path.Combine(Fixtures.RepositoryRoot, "models", "demo");
+        LiveHostTests.RequireBuilt("/usr/bin/chromium", "artifacts/app/wwwroot/index.html");
+        var data = Directory.CreateTempSubdirectory("asr-page-lesson-").FullName;
+        try
+        {
+            await using var host = await HostProcess.StartAsync("--model", model, "--data-dir", data);
+            var report = await RunAgainstAsync("lesson", host.Url);
+            Assert.Equal(["step 1 of 4", "step 1 of 4", "step 2 of 4"], report["steps"]!.AsArray().Select(step => (string)step!));
+        }
+        finally
+        {
+            Directory.Delete(data, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task Page_WhenTheMicrophoneIsRefused_SaysWhatToDoAndStartsNoSession()
     {
         var report = await RunAsync("refusal");

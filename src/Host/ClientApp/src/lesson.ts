@@ -25,14 +25,19 @@ export class Lesson {
     this.show();
   }
 
+  /** Goes on where it was this step's turn: another caption may be corrected, and another round promoted, before it. */
   did(step: Step): void {
-    if (this.card.hidden || this.done.has(step)) return;
+    if (this.card.hidden || this.next !== step) return;
     this.done.add(step);
     this.show();
   }
 
+  private get next(): Step | undefined {
+    return STEPS.find((step) => !this.done.has(step));
+  }
+
   private show(): void {
-    const next = STEPS.find((step) => !this.done.has(step));
+    const next = this.next;
     for (const step of STEPS) {
       const item = this.card.querySelector<HTMLElement>(`[data-step="${step}"]`)!;
       item.hidden = step !== next;

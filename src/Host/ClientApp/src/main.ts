@@ -176,7 +176,11 @@ async function speak(): Promise<void> {
 
     showLevel(0);
     refreshControls();
-    if (kind() === "sample") lesson.did(Number(sample.value) === LESSON.examClip ? "check" : "play");
+    if (kind() === "sample") {
+      const clip = Number(sample.value);
+      if (clip === LESSON.lessonClip) lesson.did("play");
+      else if (clip === LESSON.examClip) lesson.did("check");
+    }
   }
 }
 
