@@ -18,5 +18,6 @@ clip() { # NAME VOICE TEXT…: the texts with a second of silence between them
   ffmpeg -loglevel error -y "${inputs[@]}" -filter_complex "${list}concat=n=${#files[@]}:v=0:a=1" -ac 1 -ar 16000 -b:a 40k -map_metadata -1 "$out/$name.mp3"
 }
 
-clip lesson flite:rms 'is there any velodrix left in the kitchen' 'we need more velodrix for the garden'
+clip lesson flite:rms 'is there any velodrix left in the kitchen' 'we need more velodrix for the garden' 'my father keeps the velodrix in a small box' \
+  'the price of velodrix went up again' 'please bring the velodrix to the office' 'nobody remembers who found the velodrix'
 clip exam espeak-ng:en-us 'she talked about the velodrix and the kitchen'

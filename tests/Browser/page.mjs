@@ -273,13 +273,19 @@ async function circle() {
   const lineage = `document.getElementById("lineage").textContent`;
 
   const before = await play(wav);
-  await tab.evaluate(`document.querySelector(".utterance[tabindex]").focus()`);
-  await tab.press("Enter");
-  await tab.until(`document.activeElement.tagName === "TEXTAREA"`, "the editor");
-  await tab.evaluate(`document.querySelector("form.correction .author").value = "Ada"`);
-  await tab.evaluate(`document.activeElement.select()`);
-  await tab.type("one two three");
-  await tab.press("Enter");
+  const words = ["three", "four", "five", "six", "seven"];
+  if (before.length !== words.length) throw new Error(`${before.length} utterances`);
+  // The first one last: the newest correction is listed first.
+  for (let index = words.length - 1; index >= 0; index--) {
+    await tab.evaluate(`document.querySelectorAll(".utterance[tabindex]")[${index}].focus()`);
+    await tab.press("Enter");
+    await tab.until(`document.activeElement.tagName === "TEXTAREA"`, "the editor");
+    await tab.evaluate(`document.querySelector("form.correction .author").value = "Ada"`);
+    await tab.evaluate(`document.activeElement.select()`);
+    await tab.type(`one two ${words[index]}`);
+    await tab.press("Enter");
+    await tab.until(`document.querySelector("form.correction") === null`, "the saved correction");
+  }
   await tab.until(`document.querySelector(".by")?.textContent.includes("Ada")`, "who corrected");
   const corrected = (await utterances(tab))[0];
   await tab.screenshot("circle-corrected");

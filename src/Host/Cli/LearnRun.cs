@@ -107,7 +107,7 @@ internal sealed class LearnRun
 
         Console.Out.WriteLine(parsed.GetValue(_json)
             ? JsonSerializer.Serialize(result, JsonForm)
-            : string.Create(CultureInfo.InvariantCulture, $"{JsonSerializer.SerializeToElement(result.Decision)}  adapter {result.Adapter}  {result.Seconds:0.0} s\n{result.Reason}"));
+            : string.Create(CultureInfo.InvariantCulture, $"{JsonSerializer.SerializeToElement(result.Decision)}  {(result.Adapter is { } adapter ? $"adapter {adapter}" : "nothing was trained")}  {result.Seconds:0.0} s\n{result.Reason}"));
         return 0;
 
         bool IsOver() => jobs.Find(job.Id)?.State != JobState.Running;

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using AsrPlatform.Host.Api;
 using AsrPlatform.Host.Audio;
 using AsrPlatform.Host.Learning.Corrections;
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Learning.Rounds;
 using AsrPlatform.Host.Plugins;
@@ -52,7 +53,7 @@ public sealed class PageCircleTests : IDisposable
             "tests/Browser/page.mjs",
             "--scenario", "circle",
             "--url", app.Urls.First() + "/index.html",
-            "--wav", Wav("taught", new SpokenAudio().Say(1, 2, 3)),
+            "--wav", Wav("taught", Enumerable.Range(0, GateSettings.FewestCorrections).Aggregate(new SpokenAudio(), (audio, index) => audio.Say(1, 2, index + 3).Silence(2))),
             "--exam", Wav("exam", new SpokenAudio().Say(4, 5)),
             "--go", go]);
         await JudgeUntilAsync(run, app.Services.GetRequiredService<CorrectionStore>());

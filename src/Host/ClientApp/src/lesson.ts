@@ -1,5 +1,6 @@
-import { element } from "./dom";
+import { element, make } from "./dom";
 import { remembered } from "./preferences";
+import { LESSON } from "./samples";
 
 const STEPS = ["play", "correct", "learn", "check"] as const;
 type Step = (typeof STEPS)[number];
@@ -8,6 +9,7 @@ type Step = (typeof STEPS)[number];
 export class Lesson {
   private readonly card = element("lesson");
   private readonly done = new Set<Step>();
+  private readonly corrected = new Set<string>();
 
   /** @param choose Chooses a sample clip and plays it. */
   constructor(choose: (clip: "lesson" | "exam") => void) {
@@ -15,6 +17,9 @@ export class Lesson {
       remembered.set("lesson", "seen");
       this.card.hidden = true;
     });
+    element("lesson-word").textContent = LESSON.word;
+    element("lesson-said").replaceChildren(...LESSON.said.map((text) => make("li", { text })));
+    element("lesson-exam").textContent = LESSON.exam;
     element("lesson-play").addEventListener("click", () => choose("lesson"));
     element("lesson-check").addEventListener("click", () => choose("exam"));
   }
@@ -25,8 +30,16 @@ export class Lesson {
     this.show();
   }
 
+  /** Counts an utterance that was corrected; several corrections of one are one. */
+  correctedOne(utterance: string): void {
+    if (this.card.hidden || this.next !== "correct") return;
+    this.corrected.add(utterance);
+    if (this.corrected.size >= LESSON.enough) this.done.add("correct");
+    this.show();
+  }
+
   /** Goes on where it was this step's turn: another caption may be corrected, and another round promoted, before it. */
-  did(step: Step): void {
+  did(step: Exclude<Step, "correct">): void {
     if (this.card.hidden || this.next !== step) return;
     this.done.add(step);
     this.show();
@@ -45,6 +58,7 @@ export class Lesson {
 
     element("lesson-step").textContent = next ? `step ${STEPS.indexOf(next) + 1} of ${STEPS.length}` : "";
 
+    element("lesson-count").textContent = this.corrected.size === 0 ? "" : `${this.corrected.size} of ${LESSON.enough} are corrected.`;
     element("lesson-end").hidden = next !== undefined;
   }
 }

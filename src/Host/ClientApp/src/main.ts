@@ -66,7 +66,7 @@ scroller.isHeld = () => editor.isOpen;
 async function submitCorrection(seen: CaptionUpdate, text: string, author: string): Promise<void> {
   if (!live) throw new Error("the session is not open any more: reload the page");
   view.show(await live.correct({ segmentId: seen.segmentId, sequence: seen.sequence, text, ...(author ? { author } : {}) }));
-  lesson.did("correct");
+  lesson.correctedOne(`${live.sessionId}/${view.utterance(seen.segmentId)?.updates[0]?.segmentId ?? seen.segmentId}`);
   suggestions.corrected();
   toast("Corrected for every viewer");
 }
@@ -417,9 +417,6 @@ const lesson = new Lesson((clip) => {
   refreshControls();
   if (!start.disabled) void speak();
 });
-element("lesson-word").textContent = LESSON.word;
-element("lesson-said").textContent = LESSON.said;
-element("lesson-exam").textContent = LESSON.exam;
 
 /** One menu is open at a time; a click elsewhere and Escape close it. */
 function bindMenus(): void {

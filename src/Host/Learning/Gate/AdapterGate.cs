@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Abstractions.Decoding;
+using AsrPlatform.Host.Learning.Data;
 using AsrPlatform.Whisper;
 using AsrPlatform.Whisper.Decoding.Scoring;
 using AsrPlatform.Whisper.Files;
@@ -52,6 +53,23 @@ internal static class AdapterGate
         settings.Validate();
         return CheckCorrections(model, GateAudio.Read(manifest, _ => { }), active, settings, cancellationToken);
     }
+
+    /// <summary>Looks at corrections as texts before anything is trained on them.</summary>
+    /// <param name="corrections">Those that are to be trained on.</param>
+    /// <param name="heldOut">Those that are held out.</param>
+    /// <param name="settings">How.</param>
+    /// <returns>The rejection of whatever would come out; null when nothing speaks against a training.</returns>
+    internal static GateDecision? RejectBeforeTraining(IReadOnlyList<ManifestEntry> corrections, IReadOnlyList<ManifestEntry> heldOut, GateSettings settings)
+    {
+        var (metrics, objection) = CorrectionSanity.Check([.. corrections, .. heldOut], settings.Seed);
+        var spoken = corrections.Count(row => !row.IsSilence);
+        objection ??= heldOut.Count < settings.MinimumHeldOut && spoken < settings.MinimumCorrections ? TooFew(spoken, settings) : null;
+        return objection is null ? null : new GateDecision(GateVerdict.Rejected, objection, new GateMetrics { Corrections = metrics, Settings = settings });
+    }
+
+    /// <summary>What is said of so few corrections that their cross-validation would tell nothing.</summary>
+    internal static string TooFew(int corrections, GateSettings settings) =>
+        $"too few corrections to tell whether what they teach is right: {corrections} of the {settings.MinimumCorrections} needed";
 
     /// <summary>As the public one, of any model.</summary>
     internal static GateDecision Decide(IGateModel model, GateRequest request, Action<GateProgress>? progress, CancellationToken cancellationToken)
@@ -266,7 +284,7 @@ internal static class AdapterGate
         {
             if (corrections.Count < _settings.MinimumCorrections)
             {
-                return Rejected($"too few corrections to tell anything: {corrections.Count} of the {_settings.MinimumCorrections} needed");
+                return Rejected(TooFew(corrections.Count, _settings));
             }
 
             if (request.CrossTrainer is not { } train || request.WorkDirectory is not { } work)

@@ -5,6 +5,9 @@ namespace AsrPlatform.Host.Learning.Gate;
 /// <summary>What a candidate has to show.</summary>
 internal sealed record GateSettings
 {
+    /// <summary>Default of <see cref="MinimumCorrections"/>.</summary>
+    public const int FewestCorrections = 5;
+
     /// <summary>How sure it must be that a candidate is better, one-sided: 0.5…1, both excluded.</summary>
     public double Level { get; init; } = 0.95;
 
@@ -12,7 +15,7 @@ internal sealed record GateSettings
     public int MinimumHeldOut { get; init; } = 10;
 
     /// <summary>Corrections below which nothing can be told: were a candidate useless, all of 5 would speak for it once in 32 times.</summary>
-    public int MinimumCorrections { get; init; } = 5;
+    public int MinimumCorrections { get; init; } = FewestCorrections;
 
     /// <summary>Parts of a cross-validation, each with a training of its own.</summary>
     public int Folds { get; init; } = 4;

@@ -53,11 +53,11 @@ internal sealed record JobSettings
 
 /// <summary>How a job ended: what <c>asr learn --json</c> prints.</summary>
 /// <param name="Decision">What became of the candidate.</param>
-/// <param name="Adapter">The adapter's id in the registry.</param>
+/// <param name="Adapter">The adapter's id in the registry; null when nothing was trained, because the corrections spoke against it.</param>
 /// <param name="Reason">Why, a sentence for people.</param>
 /// <param name="Seconds">Time that the round computed.</param>
 /// <param name="Metrics">Every number that the decision rests on.</param>
-internal sealed record JobOutcome(GateVerdict Decision, string Adapter, string Reason, double Seconds, JsonElement Metrics);
+internal sealed record JobOutcome(GateVerdict Decision, string? Adapter, string Reason, double Seconds, JsonElement Metrics);
 
 /// <summary>A round of learning as the API shows it.</summary>
 internal sealed record LearningJob
@@ -165,6 +165,10 @@ internal sealed class LearningJobs(DataFolder folder)
             (SELECT correction FROM adapter_correction WHERE adapter = (SELECT number FROM adapter WHERE id = $id))
         """,
         ("$id", adapter))!);
+
+    /// <summary>Corrections that are held out.</summary>
+    public int HeldOut() => (int)folder.Database.Read(connection => (long)connection.Scalar(
+        "SELECT count(*) FROM correction WHERE state = 'ready' AND clip IS NOT NULL AND split = 'held-out'")!);
 
     private async Task<LearningJob?> ChangeAsync(string id, string sql, string? value = null)
     {

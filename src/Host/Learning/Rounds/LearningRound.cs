@@ -54,6 +54,11 @@ internal sealed class LearningRound(PluginCatalog plugins)
             var clock = Stopwatch.StartNew();
             progress(RoundProgress.Started);
             var rows = Read(plan, CorrectionDataset.Train);
+            if (AdapterGate.RejectBeforeTraining(Entries(plan, CorrectionDataset.Train), Entries(plan, CorrectionDataset.HeldOut), Settings(plan)) is { } rejected)
+            {
+                return End(folder, rejected, clock);
+            }
+
             var heldOut = Path.Combine(plan.DatasetFolder, CorrectionDataset.HeldOut);
             var canStopEarly = DatasetRow.Read(heldOut).Count >= CorrectionSplit.MinimumHeldOut;
             if (!Train(plan, rows, folder.Training, folder.Features, plan.Training.Steps, canStopEarly ? heldOut : null, progress, cancellationToken))
@@ -62,20 +67,29 @@ internal sealed class LearningRound(PluginCatalog plugins)
             }
 
             Average(plan, folder.Training, folder.Averaged);
-            var decision = Judge(plan, folder, rows, progress, cancellationToken);
-            var outcome = new RoundOutcome(
-                decision.Verdict,
-                decision.Reason,
-                Math.Round(clock.Elapsed.TotalSeconds, 1),
-                JsonSerializer.SerializeToElement(decision.Metrics, GateDecision.JsonForm));
-            folder.Write(outcome);
-            return outcome;
+            return End(folder, Judge(plan, folder, rows, progress, cancellationToken), clock);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             return null;
         }
     }
+
+    private static RoundOutcome End(RoundFolder folder, GateDecision decision, Stopwatch clock)
+    {
+        var outcome = new RoundOutcome(
+            decision.Verdict,
+            decision.Reason,
+            Math.Round(clock.Elapsed.TotalSeconds, 1),
+            JsonSerializer.SerializeToElement(decision.Metrics, GateDecision.JsonForm));
+        folder.Write(outcome);
+        return outcome;
+    }
+
+    private static GateSettings Settings(RoundPlan plan) => new() { Folds = plan.Training.Folds, Seed = plan.Seed };
+
+    private static IReadOnlyList<ManifestEntry> Entries(RoundPlan plan, string manifest) =>
+        Path.Combine(plan.DatasetFolder, manifest) is var path && new FileInfo(path) is { Exists: true, Length: > 0 } ? Manifest.Read(path).Entries : [];
 
     private static List<DatasetRow> Read(RoundPlan plan, string manifest) =>
         [.. RoundMix.Absolute(DatasetRow.Read(Path.Combine(plan.DatasetFolder, manifest)), plan.DatasetFolder)];
@@ -224,7 +238,7 @@ internal sealed class LearningRound(PluginCatalog plugins)
                 CrossTrainer = (manifest, output, token) => CrossTrain(plan, folder, manifest, output, token),
                 Adapters = provider,
                 WorkDirectory = folder.Gate,
-                Settings = new GateSettings { Folds = plan.Training.Folds, Seed = plan.Seed },
+                Settings = Settings(plan),
             },
             report => progress(RoundProgress.Of(report)),
             cancellationToken);

@@ -67,6 +67,12 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
     {
         var plan = round.ReadPlan() ?? throw new AsrException($"{round.Directory} holds no plan of a round");
         var known = registry.List().FirstOrDefault(adapter => (string?)adapter.Card.Config?[JobKey] == plan.Id);
+        if (known is null && !Directory.Exists(round.Candidate))
+        {
+            // The corrections were turned down before anything was trained.
+            return new JobOutcome(outcome.Decision, null, outcome.Reason, outcome.Seconds, outcome.Metrics);
+        }
+
         var card = known?.Card ?? await registry.AddAsync(
             round.Candidate,
             new NewAdapter

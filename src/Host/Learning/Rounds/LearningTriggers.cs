@@ -19,6 +19,12 @@ internal static class LearningTriggers
             return null;
         }
 
+        // What was turned down as it is stays so, until there is more.
+        if (last is { State: JobState.Done, Outcome.Adapter: null } && waiting.Newest <= last.CreatedAt)
+        {
+            return null;
+        }
+
         if (last is { State: not JobState.Done, EndedAt: { } ended } && waiting.Newest <= last.CreatedAt && (last.State == JobState.Cancelled || now - ended < Retry))
         {
             return null;

@@ -31,13 +31,14 @@ internal static class RoundMix
     /// <summary>Makes <paramref name="steps"/> × <paramref name="batch"/> rows, to be read in their order.</summary>
     /// <param name="mixture">Of what. Each list is gone through whole, in a new order each time, before a row comes again.</param>
     /// <param name="steps">Steps.</param>
-    /// <param name="batch">Rows of a step; from 2.</param>
+    /// <param name="batch">Rows of a step; from 2. Where there are fewer corrections than their share of it, none comes twice in a step, and more is replayed: a handful, repeated, teaches a model to say nothing else.</param>
     public static IReadOnlyList<T> Make<T>(RoundMixture<T> mixture, int steps, int batch)
     {
         ArgumentOutOfRangeException.ThrowIfZero(mixture.Corrections.Count);
         ArgumentOutOfRangeException.ThrowIfLessThan(batch, 2);
         var ratio = mixture.ReplayRatio;
-        var replayed = mixture.Earlier.Count + mixture.Anchor.Count == 0 ? 0 : Math.Clamp((int)Math.Round(batch * ratio / (1 + ratio)), ratio > 0 ? 1 : 0, batch - 1);
+        var replayed = mixture.Earlier.Count + mixture.Anchor.Count == 0 || ratio == 0 ? 0
+            : Math.Clamp(Math.Max((int)Math.Round(batch * ratio / (1 + ratio)), batch - mixture.Corrections.Count), 1, batch - 1);
         var share = mixture.Anchor.Count == 0 ? 1 : mixture.Earlier.Count == 0 ? 0 : mixture.EarlierShare;
         using var learned = Endless(mixture.Corrections, mixture.Seed).GetEnumerator();
         using var anchor = Endless(mixture.Anchor, mixture.Seed + 1).GetEnumerator();

@@ -55,6 +55,16 @@ public sealed class CorrectionScreenTests
         Assert.Equal(((text.Split(' ').Count(word => word is "a" or "b" or "c" or "d") * lessPerWord) + words) / changed, verdict.Scores!.Gap, 1e-3);
     }
 
+    /// <summary>A word that the model never met is very unlikely; the words around it say that the text is of this clip.</summary>
+    [Theory]
+    [InlineData(3.9, -5.1, true)]
+    [InlineData(4.1, -5.1, false)]
+    [InlineData(2.6, -4.9, false)]
+    [InlineData(2.4, -4.9, true)]
+    public void Reason_OfANewWordInATextThatFitsOtherwise_AllowsMore(double gap, double shuffled, bool isReady) => Assert.Equal(
+        isReady,
+        CorrectionScreen.Reason(new ScreeningScores { Text = 0, Silence = -20, Hypothesis = 0, Shuffled = shuffled, Gap = gap, Tokens = 8 }) is null);
+
     [Theory]
     [InlineData(14.9, true)]
     [InlineData(15.1, false)]

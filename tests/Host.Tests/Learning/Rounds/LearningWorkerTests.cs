@@ -31,6 +31,9 @@ public sealed class LearningWorkerTests : IAsyncLifetime
         echo '{"decision":"provisional","reason":"it hears better","seconds":12.5,"metrics":{"anchorWerAfter":0.1}}' > "$1/outcome.json"
         """;
 
+    /// <summary>Corrections that there are: the fewest that the gate can tell anything of.</summary>
+    private const int Corrections = GateSettings.FewestCorrections;
+
     private readonly LearningFolder _folder = new();
     private readonly Hub _hub = new();
     private LiveLoad _load;
@@ -45,7 +48,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "processes are shell scripts");
-        for (var index = 0; index < 3; index++)
+        for (var index = 0; index < Corrections; index++)
         {
             await _folder.AddAsync($"text {index}");
         }
@@ -61,7 +64,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
     public async Task Job_ByHand_RunsItsProcessAndPromotesWhatCameOut()
     {
         await using var worker = await StartAsync(Succeeds);
-        Assert.Equal((3, null), worker.CanLearn());
+        Assert.Equal((Corrections, null), worker.CanLearn());
         var id = (await worker.StartJobAsync()).Id;
         var job = await _hub.UntilAsync(job => job.State == JobState.Done);
         Assert.Equal(id, job.Id);
@@ -70,12 +73,58 @@ public sealed class LearningWorkerTests : IAsyncLifetime
         Assert.Equal(0.1, job.Outcome.Metrics.GetProperty("anchorWerAfter").GetDouble());
         Assert.Contains(_hub.Told, told => told.Progress is { Phase: "training", Step: 1, MaxSteps: 2, Loss: 3.5 });
         Assert.Equal(job.Outcome.Adapter, Registry.ActiveId());
-        var adapter = Registry.Get(job.Outcome.Adapter);
-        Assert.Equal((AdapterState.Provisional, 3), (adapter.State, adapter.Corrections));
+        var adapter = Registry.Get(job.Outcome.Adapter!);
+        Assert.Equal((AdapterState.Provisional, Corrections), (adapter.State, adapter.Corrections));
         Assert.Equal((0, "no correction is ready that the active adapter has not learned"), worker.CanLearn());
 
         // Of the work only what says what happened is left.
         Assert.Equal(["lock", "lock.owner", "log.txt", "outcome.json", "plan.json"], Files(id).Append("lock").Append("lock.owner").Order().Distinct());
+    }
+
+    [Fact]
+    public async Task Job_OfTooFewCorrections_IsRefusedWithTheirNumber()
+    {
+        await _folder.Data.Database.WriteAsync(connection => connection.Execute("DELETE FROM correction WHERE number = 1"));
+        await using var worker = await StartAsync(Succeeds, new LearningOptions { MinimumCorrections = 1, CheckInterval = TimeSpan.FromMilliseconds(20) });
+        Assert.Equal((4, "too few corrections to tell whether what they teach is right: 4 of the 5 needed"), worker.CanLearn());
+        await Assert.ThrowsAsync<AsrException>(worker.StartJobAsync);
+        await Task.Delay(100, Cancelled);
+        Assert.Empty(Jobs.List(1));
+
+        // With ten held out, their word error rate decides.
+        for (var index = 0; index < 10; index++)
+        {
+            await _folder.AddAsync($"held out {index}");
+        }
+
+        await _folder.Data.Database.WriteAsync(connection => connection.Execute("UPDATE correction SET split = 'held-out' WHERE text LIKE 'held out%'"));
+        Assert.Equal((4, null), worker.CanLearn());
+    }
+
+    /// <summary>Texts of other captions are turned down before a model is loaded, and leave no adapter.</summary>
+    [Fact]
+    public async Task Round_OfPoisonedCorrections_IsRejectedBeforeItTrains()
+    {
+        string[] heard = ["the kettle is on", "bring your umbrella", "nine o'clock sharp", "where are my glasses", "turn left here", "a loaf of bread", "it may snow", "call the doctor"];
+        await _folder.Data.Database.WriteAsync(connection => connection.Execute("DELETE FROM correction"));
+        foreach (var (index, text) in heard.Index())
+        {
+            await _folder.AddAsync(text, hypothesis: heard[(index + 3) % heard.Length]);
+        }
+
+        var rounds = new LearningRounds(_folder.Data, Registry);
+        var job = await Jobs.AddAsync(JobTrigger.ByHand, new JobSettings());
+        await Jobs.StartAsync(job.Id);
+        await rounds.PlanAsync(job, new LearningModel(Fixtures.Path("micro")), new LearningOptions(), Cancelled);
+        var round = RoundFolder.Of(_folder.Directory, job.Id);
+        await using var plugins = PluginCatalog.Load(new PluginHostOptions { Directory = _folder.File("none"), SharedDirectory = _folder.File("none") }, new ConfigurationBuilder().Build());
+        var outcome = await rounds.ConcludeAsync(round, new LearningRound(plugins).Run(round, _ => { }, Cancelled)!, Cancelled);
+        Assert.Equal((GateVerdict.Rejected, null), (outcome.Decision, outcome.Adapter));
+        Assert.StartsWith("the corrected texts are no more like the captions that they correct", outcome.Reason, StringComparison.Ordinal);
+        Assert.Equal(heard.Length, outcome.Metrics.GetProperty("corrections").GetProperty("corrections").GetInt32());
+        Assert.Empty(Registry.List());
+        Assert.Equal(JobState.Done, (await Jobs.FinishAsync(job.Id, outcome))!.State);
+        Assert.Null(Jobs.Find(job.Id)!.Outcome!.Adapter);
     }
 
     [Fact]
@@ -211,7 +260,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
             Assert.True(round.HasWork);
         }
 
-        await using var worker = await StartAsync(Succeeds, new LearningOptions { MinimumCorrections = 3, CheckInterval = TimeSpan.FromMilliseconds(50) });
+        await using var worker = await StartAsync(Succeeds, new LearningOptions { MinimumCorrections = Corrections, CheckInterval = TimeSpan.FromMilliseconds(50) });
         await _folder.AddAsync("a new text", at: TimeProvider.System.GetUtcNow().AddSeconds(1));
         await _hub.UntilAsync(one => one.State == JobState.Done);
         Assert.False(round.HasWork);
@@ -228,12 +277,12 @@ public sealed class LearningWorkerTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData(3, 0, 4)]
+    [InlineData(Corrections, 0, 4)]
     [InlineData(12, 0, 2)]
     [InlineData(12, 5, 5)]
     public async Task Plan_OfSoManyCorrections_CrossValidatesInSoManyParts(int corrections, int asked, int folds)
     {
-        for (var index = 3; index < corrections; index++)
+        for (var index = Corrections; index < corrections; index++)
         {
             await _folder.AddAsync($"text {index}");
         }
@@ -352,7 +401,7 @@ public sealed class LearningWorkerTests : IAsyncLifetime
     [Fact]
     public async Task Jobs_ByCount_StartByThemselvesAndOnce()
     {
-        await using var worker = await StartAsync(Succeeds, new LearningOptions { MinimumCorrections = 3, CheckInterval = TimeSpan.FromMilliseconds(50) });
+        await using var worker = await StartAsync(Succeeds, new LearningOptions { MinimumCorrections = Corrections, CheckInterval = TimeSpan.FromMilliseconds(50) });
         var job = await _hub.UntilAsync(job => job.State == JobState.Done);
         Assert.Equal("by count", job.Trigger);
         await worker.StopAsync(Cancelled);

@@ -1,3 +1,4 @@
+using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Rounds;
 using AsrPlatform.Host.Learning.Training;
 using Microsoft.Extensions.Options;
@@ -77,17 +78,44 @@ public sealed class RoundRulesTests
         Assert.Equal("by count", Due(new LearningOptions(), 30, 30, Ended(JobState.Cancelled, 31, 40)));
     }
 
+    /// <summary>As of corrections that are no captions of their audio: nothing was trained, and nothing is until there is more.</summary>
+    [Fact]
+    public void Triggers_AfterCorrectionsThatWereTurnedDown_WaitForSomethingNew()
+    {
+        LearningJob TurnedDown(double createdMinutesAgo) => new()
+        {
+            Id = "x",
+            State = JobState.Done,
+            Trigger = "by count",
+            CreatedAt = Noon.AddMinutes(-createdMinutesAgo),
+            EndedAt = Noon.AddMinutes(-createdMinutesAgo),
+            Outcome = new JobOutcome(GateVerdict.Rejected, null, "of other captions", 1, default),
+        };
+        Assert.Null(Due(new LearningOptions(), 30, 300, TurnedDown(299)));
+        Assert.Equal("by count", Due(new LearningOptions(), 30, 30, TurnedDown(40)));
+    }
+
+    /// <summary>A handful of corrections comes once in a step, however many there is room for.</summary>
+    [Fact]
+    public void Mix_OfFewCorrections_HasMoreToKeepAndNoneTwiceInAStep()
+    {
+        var mix = Mix(Learn(5), [.. Enumerable.Range(0, 31).Select(index => $"r{index}")]);
+        Assert.All(mix.Chunk(20), step => Assert.Equal(5, step.Where(row => row[0] == 'c').Distinct().Count()));
+        Assert.All(mix.Chunk(20), step => Assert.Equal(5, Count(step, 'c')));
+        Assert.All(Mix(Learn(2), ["r0"], ratio: 0).Chunk(20), step => Assert.Equal(20, Count(step, 'c')));
+    }
+
     [Fact]
     public void Mix_EveryStep_HasItsShareOfBoth()
     {
-        var learn = Enumerable.Range(0, 7).Select(index => $"c{index}").ToArray();
+        var learn = Learn(14);
         var keep = Enumerable.Range(0, 31).Select(index => $"r{index}").ToArray();
         var mix = Mix(learn, keep);
         Assert.Equal(600, mix.Count);
         Assert.All(mix.Chunk(20), step => Assert.Equal(10, step.Count(row => row[0] == 'c')));
 
         // Everything comes again and again, and nothing twice before all the rest came once.
-        Assert.All(mix.Where(row => row[0] == 'c').GroupBy(row => row), group => Assert.InRange(group.Count(), 42, 43));
+        Assert.All(mix.Where(row => row[0] == 'c').GroupBy(row => row), group => Assert.InRange(group.Count(), 21, 22));
         Assert.Equal(31, mix.Where(row => row[0] == 'r').Take(31).Distinct().Count());
         Assert.Equal(mix, Mix(learn, keep));
         Assert.NotEqual(mix, Mix(learn, keep, seed: 4));
@@ -102,7 +130,7 @@ public sealed class RoundRulesTests
     public void Mix_WithEarlierCorrections_GivesThemTheirShareOfWhatIsReplayed(double share, int expected)
     {
         var earlier = Enumerable.Range(0, 10).Select(index => $"e{index}").ToArray();
-        var mix = Mix(["c0", "c1"], [.. Enumerable.Range(0, 160).Select(index => $"r{index}")], earlier, share: share);
+        var mix = Mix(Learn(10), [.. Enumerable.Range(0, 160).Select(index => $"r{index}")], earlier, share: share);
         Assert.Equal((300, expected, 300 - expected), (Count(mix, 'c'), Count(mix, 'e'), Count(mix, 'r')));
 
         // In every step, within a row.
@@ -120,7 +148,7 @@ public sealed class RoundRulesTests
     [Fact]
     public void Mix_WithoutAnAnchorSet_ReplaysEarlierCorrectionsAlone()
     {
-        var mix = Mix(["c"], [], ["e"], steps: 3);
+        var mix = Mix(Learn(10), [], ["e"], steps: 3);
         Assert.Equal((30, 30), (Count(mix, 'c'), Count(mix, 'e')));
     }
 
@@ -131,7 +159,7 @@ public sealed class RoundRulesTests
     [InlineData(10.0, 18)]
     [InlineData(1000.0, 19)]
     public void Mix_ByRatio_ReplaysSoManyOfTwenty(double ratio, int replayed) =>
-        Assert.Equal(replayed, Count(Mix(["c"], ["r"], ratio: ratio, steps: 1), 'r'));
+        Assert.Equal(replayed, Count(Mix(Learn(20), ["r"], ratio: ratio, steps: 1), 'r'));
 
     [Fact]
     public void Mix_WithoutReplay_LearnsAlone() => Assert.All(Mix(["c"], [], steps: 2, batch: 4), row => Assert.Equal("c", row));
@@ -168,6 +196,8 @@ public sealed class RoundRulesTests
             new RoundMixture<string> { Corrections = learn, Earlier = earlier ?? [], Anchor = anchor, ReplayRatio = ratio, EarlierShare = share, Seed = seed },
             steps,
             batch);
+
+    private static string[] Learn(int count) => [.. Enumerable.Range(0, count).Select(index => $"c{index}")];
 
     private static int Count(IEnumerable<string> rows, char kind) => rows.Count(row => row[0] == kind);
 

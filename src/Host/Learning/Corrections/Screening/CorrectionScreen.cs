@@ -15,7 +15,8 @@ internal sealed record ScreeningVerdict(bool IsPlausible, string? Reason, Screen
 /// <remarks>
 /// First rules that need no model, then how likely the model finds the text, given the audio. A new word is unlikely by nature, and a model
 /// that hears badly finds everything unlikely: so nothing absolute is asked of the text, only that it is not much less likely per token than
-/// what the model itself heard, and that its words are likelier as they stand than in another order. Belongs to the scorer's thread.
+/// what the model itself heard, and that its words are likelier as they stand than in another order. Where the order is very much likelier, the
+/// text is of this clip, and what was changed may be a word that the model never met. Belongs to the scorer's thread.
 /// </remarks>
 internal static class CorrectionScreen
 {
@@ -28,6 +29,12 @@ internal static class CorrectionScreen
 
     /// <summary>By how much less likely than the hypothesis a text may be, in natural logarithms per token that was changed.</summary>
     public const double LargestGap = 2.5;
+
+    /// <summary>As <see cref="LargestGap"/>, of a text that is by <see cref="LargeOrder"/> likelier than in another order.</summary>
+    public const double LargestGapOfNewWords = 4;
+
+    /// <summary>What a text's order must be worth, per token, for <see cref="LargestGapOfNewWords"/>: texts of other clips hardly reach 3.</summary>
+    public const double LargeOrder = 5;
 
     /// <summary>Fewer changed tokens count as so many: where a model was sure of one wrong token, the right one is very unlikely.</summary>
     public const int LeastChanged = 6;
@@ -137,12 +144,13 @@ internal static class CorrectionScreen
     /// <summary>What is implausible about what was measured; null when nothing is.</summary>
     public static string? Reason(ScreeningScores scores)
     {
-        if (scores.Gap > LargestGap)
+        var order = scores.Text - scores.Shuffled;
+        if (scores.Gap > (order >= LargeOrder ? LargestGapOfNewWords : LargestGap))
         {
             return string.Create(CultureInfo.InvariantCulture, $"the text does not fit the audio: the model finds its changes {Math.Exp(Math.Min(scores.Gap, 20)):0} times less likely per token than what it heard");
         }
 
-        if (scores.Shuffled is { } shuffled && scores.Text - shuffled < SmallestOrder)
+        if (order < SmallestOrder)
         {
             return "the text does not fit the audio: its words are as likely in any other order";
         }
