@@ -22,7 +22,7 @@ internal static class BenchCommand
 
     public static Command Create()
     {
-        var command = new Command("bench", "Measures encoder, decoder and training on random weights; with a model: live sessions, a host under long use, learning from corrections, the memory for words, the screening of corrections, and voice activity detection.");
+        var command = new Command("bench", "Measures encoder, decoder and training on random weights; with a model: live sessions, a host under long use, learning from corrections, the memory for words, the screening of corrections, what loading takes, and voice activity detection.");
         command.Subcommands.Add(Create("encode", "Times the encoder.", (run, _) => run.Encode()));
         var tokens = new Option<int>("--tokens") { Description = $"tokens to decode; default: {TokensPerSecond} a second of audio", HelpName = "N" };
         var decode = Create("decode", "Times the decoder, token by token behind a prefix of four.", (run, parsed) => run.Decode(parsed.GetValue(tokens)));
@@ -36,6 +36,7 @@ internal static class BenchCommand
         command.Subcommands.Add(BenchVad.Create());
         command.Subcommands.Add(BenchMemory.Create());
         command.Subcommands.Add(BenchScreening.Create());
+        command.Subcommands.Add(BenchLoad.Create());
         return command;
     }
 

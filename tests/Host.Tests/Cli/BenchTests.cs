@@ -30,6 +30,19 @@ public sealed class BenchTests
         }
     }
 
+    /// <summary>A recogniser beside another of the same model has its weights.</summary>
+    [Fact]
+    public void BenchLoad_OfAModel_SaysWhatItsWeightsTakeAndWhatASecondOneShares()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "reads /proc");
+        var demo = Path.Combine(Fixtures.RepositoryRoot, "models", "demo");
+        var result = JsonNode.Parse(AsrProcess.Run("bench", "load", "--model", demo, "--first", Fixtures.Path("micro"), "--backend", "onnx").ShouldSucceed())!;
+        Assert.Equal("demo", (string)result["model"]!);
+        Assert.All(["loadSeconds", "weightFilesMiB", "weightsMiB", "weightsPerFiles", "windowMiB"], name => Assert.True((double)result[name]! > 0, name));
+        Assert.InRange((double)result["secondRecognizerMiB"]!, -4, (double)result["weightFilesMiB"]!);
+        AsrProcess.Run("bench", "load", "--model", demo, "--first", demo).ShouldFailWith("are the same");
+    }
+
     [Fact]
     public void BenchTrain_OfACheckpointsDimensions_DividesTheTimeAmongThePhases()
     {
