@@ -96,7 +96,7 @@ export class LearningView {
     const one = training.ready === 1;
     const count = one ? "1 correction" : `${training.ready} corrections`;
     const ready = isRunning ? `${count} ${one ? "is" : "are"} being learned, or will be by the next round` : `${count} ${one ? "waits" : "wait"} to be learned`;
-    element("learn-why").textContent = training.canLearn || !training.why ? `${ready}.` : `${ready}. Not now: ${training.why}`;
+    element("learn-why").textContent = training.canLearn || !training.why ? `${ready}.` : `${ready}. Not now: ${training.why}.`;
     this.showRound(training.items.find((job) => job.state === "running") ?? training.items.find((job) => job.state === "queued") ?? null);
 
     const state = JSON.stringify(training.items);

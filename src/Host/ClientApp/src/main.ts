@@ -91,10 +91,14 @@ function showState(state: LinkState, reason?: string): void {
 }
 
 function showError(error: unknown): void {
-  const sentence = explain(error);
   const message = element("message");
-  message.textContent = sentence.charAt(0).toUpperCase() + sentence.slice(1) + (/[.!?]$/.test(sentence) ? "" : ".");
+  message.textContent = sentence(explain(error));
   message.hidden = false;
+}
+
+/** With a capital and a full stop. */
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
 
 let toastTimer = 0;
@@ -402,7 +406,7 @@ function listenToHost(): void {
 
 function showPromoted(promoted: AdapterPromoted): void {
   const who = promoted.scope === "" || promoted.scope === "all" ? "Captions are" : `Captions of ${promoted.scope} are`;
-  element("promoted-text").textContent = `${who} now made by ${promoted.adapter ?? "the base model"}${promoted.provisional ? " (on trial)" : ""}, from the next utterance on. ${promoted.reason}`;
+  element("promoted-text").textContent = `${who} now made by ${promoted.adapter ?? "the base model"}${promoted.provisional ? " (on trial)" : ""}, from the next utterance on. ${sentence(promoted.reason)}`;
   element("promoted").hidden = false;
   if (promoted.adapter !== null) lesson.did("learn");
   learningView.changed();
