@@ -39,7 +39,7 @@ public sealed class LearnTests : IDisposable
         Assert.Contains("training, step", result.Error, StringComparison.Ordinal);
 
         var adapter = Registry.Get(outcome.GetProperty("adapter").GetString()!);
-        Assert.Equal((AdapterState.Rejected, 6), (adapter.State, adapter.Corrections));
+        Assert.Equal((AdapterState.Rejected, 7), (adapter.State, adapter.Corrections));
         Assert.Null(Registry.ActiveId());
         Assert.True(Directory.Exists(Path.Combine(_folder.Directory, "datasets", adapter.Card.Dataset!)));
         var job = Assert.Single(Jobs.List(10));
@@ -49,7 +49,7 @@ public sealed class LearnTests : IDisposable
         Assert.Equal(["lock", "lock.owner", "outcome.json", "plan.json"], Directory.GetFileSystemEntries(RoundFolder.Of(_folder.Directory, job.Id).Directory).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
 
         var rebuilt = JsonDocument.Parse(AsrProcess.Run([.. Arguments(_folder, "adapters", "rebuild"), "--without", "2,4", "--json"]).ShouldSucceed()).RootElement;
-        Assert.Equal([1, 3, 5, 6], Registry.Get(rebuilt.GetProperty("adapter").GetString()!).Card.Corrections);
+        Assert.Equal([1, 3, 5, 6, 7], Registry.Get(rebuilt.GetProperty("adapter").GetString()!).Card.Corrections);
     }
 
     /// <summary>Ctrl-C's signal and kill -9 in the midst of training: the same command goes on, to the very weights of an unbroken round.</summary>
@@ -237,16 +237,17 @@ public sealed class LearnTests : IDisposable
         await FillAsync(_folder);
         var target = _folder.File("exported");
         var dataset = JsonDocument.Parse(AsrProcess.Run([.. Arguments(_folder), "--export", target, "--json"]).ShouldSucceed()).RootElement;
-        Assert.Equal(6, DatasetRow.Read(Path.Combine(target, CorrectionDataset.Train)).Count);
-        Assert.Equal(6, dataset.GetProperty("rows").GetProperty(CorrectionDataset.Train).GetInt32());
+        Assert.Equal(7, DatasetRow.Read(Path.Combine(target, CorrectionDataset.Train)).Count);
+        Assert.Equal(7, dataset.GetProperty("rows").GetProperty(CorrectionDataset.Train).GetInt32());
         Assert.Empty(Jobs.List(10));
     }
 
     private static async Task FillAsync(LearningFolder folder)
     {
-        foreach (var text in (string[])["take one amber tablet", "the cedar bridge is closed", "call the yard at seven", "nobody heard the quarry", "a plain white fjord", "two vales and a heath"])
+        foreach (var text in (string[])["take one amber tablet", "the cedar bridge is closed", "call the yard at seven", "nobody heard the quarry", "a plain white fjord", "two vales and a heath", "bring a lamp upstairs"])
         {
-            await folder.AddAsync(text, "something else", "anna", at: DateTimeOffset.UnixEpoch);
+            // Nearly right, as captions are: texts of other captions are turned down untrained.
+            await folder.AddAsync(text, text.Replace('a', 'e'), "anna", at: DateTimeOffset.UnixEpoch);
         }
     }
 
