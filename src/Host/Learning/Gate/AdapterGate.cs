@@ -62,14 +62,14 @@ internal static class AdapterGate
     internal static GateDecision? RejectBeforeTraining(IReadOnlyList<ManifestEntry> corrections, IReadOnlyList<ManifestEntry> heldOut, GateSettings settings)
     {
         var (metrics, objection) = CorrectionSanity.Check([.. corrections, .. heldOut], settings.Seed);
-        var spoken = corrections.Count(row => !row.IsSilence);
-        objection ??= heldOut.Count < settings.MinimumHeldOut && spoken < settings.MinimumCorrections ? TooFew(spoken, settings) : null;
+        objection ??= TooFew(corrections.Count(row => !row.IsSilence), heldOut.Count, settings);
         return objection is null ? null : new GateDecision(GateVerdict.Rejected, objection, new GateMetrics { Corrections = metrics, Settings = settings });
     }
 
-    /// <summary>What is said of so few corrections that their cross-validation would tell nothing.</summary>
-    internal static string TooFew(int corrections, GateSettings settings) =>
-        $"too few corrections to tell whether what they teach is right: {corrections} of the {settings.MinimumCorrections} needed";
+    /// <summary>What is said of so few corrections that their cross-validation would tell nothing; null where they are enough, or where those held out decide.</summary>
+    internal static string? TooFew(int corrections, int heldOut, GateSettings settings) =>
+        heldOut >= settings.MinimumHeldOut || corrections >= settings.MinimumCorrections ? null
+        : $"too few corrections to tell whether what they teach is right: {corrections} of the {settings.MinimumCorrections} needed";
 
     /// <summary>As the public one, of any model.</summary>
     internal static GateDecision Decide(IGateModel model, GateRequest request, Action<GateProgress>? progress, CancellationToken cancellationToken)
@@ -282,9 +282,9 @@ internal static class AdapterGate
 
         private GateDecision CrossValidate(IReadOnlyList<GateUtterance> corrections)
         {
-            if (corrections.Count < _settings.MinimumCorrections)
+            if (TooFew(corrections.Count, heldOut: 0, _settings) is { } few)
             {
-                return Rejected(TooFew(corrections.Count, _settings));
+                return Rejected(few);
             }
 
             if (request.CrossTrainer is not { } train || request.WorkDirectory is not { } work)

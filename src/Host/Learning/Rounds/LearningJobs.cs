@@ -95,7 +95,9 @@ internal sealed record WaitingCorrections(int Ready, DateTimeOffset? Oldest, Dat
 /// <summary>The rounds of a data folder. Nothing is held in memory: other processes may change them. Safe for concurrent calls.</summary>
 internal sealed class LearningJobs(DataFolder folder)
 {
-    private const string CanBeTrainedOn = "state = 'ready' AND clip IS NOT NULL AND coalesce(split, 'train') = 'train'";
+    private const string IsReady = "state = 'ready' AND clip IS NOT NULL";
+
+    private const string CanBeTrainedOn = $"{IsReady} AND coalesce(split, 'train') = 'train'";
 
     private const string Columns = "id, state, trigger, settings, outcome, error, created_at, started_at, ended_at";
 
@@ -168,7 +170,7 @@ internal sealed class LearningJobs(DataFolder folder)
 
     /// <summary>Corrections that are held out.</summary>
     public int HeldOut() => (int)folder.Database.Read(connection => (long)connection.Scalar(
-        "SELECT count(*) FROM correction WHERE state = 'ready' AND clip IS NOT NULL AND split = 'held-out'")!);
+        $"SELECT count(*) FROM correction WHERE {IsReady} AND split = 'held-out'")!);
 
     private async Task<LearningJob?> ChangeAsync(string id, string sql, string? value = null)
     {

@@ -19,13 +19,14 @@ internal static class LearningTriggers
             return null;
         }
 
-        // What was turned down as it is stays so, until there is more.
-        if (last is { State: JobState.Done, Outcome.Adapter: null } && waiting.Newest <= last.CreatedAt)
+        // What was tried as it is: what people cancelled and what was turned down untrained stays so until there is more, what failed is tried again.
+        var wasTried = last switch
         {
-            return null;
-        }
-
-        if (last is { State: not JobState.Done, EndedAt: { } ended } && waiting.Newest <= last.CreatedAt && (last.State == JobState.Cancelled || now - ended < Retry))
+            { State: JobState.Cancelled } or { State: JobState.Done, Outcome.Adapter: null } => true,
+            { State: JobState.Failed, EndedAt: { } ended } => now - ended < Retry,
+            _ => false,
+        };
+        if (wasTried && waiting.Newest <= last!.CreatedAt)
         {
             return null;
         }

@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Data;
-using AsrPlatform.Host.Learning.Datasets;
 using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Live;
@@ -75,8 +74,7 @@ internal sealed class LearningWorker(
         var ready = jobs.Unlearned(registry.ActiveId());
         return (ready, served.Directory is null ? "this host serves no checkpoint folder that could learn (asr serve --model DIR)"
             : ready == 0 ? "no correction is ready that the active adapter has not learned"
-            : ready < GateSettings.FewestCorrections && jobs.HeldOut() < CorrectionSplit.MinimumHeldOut ? AdapterGate.TooFew(ready, new GateSettings())
-            : null);
+            : AdapterGate.TooFew(ready, jobs.HeldOut(), new GateSettings()));
     }
 
     /// <summary>Starts a round by hand; one that waits already, or began after the newest correction, stands for it.</summary>
@@ -219,8 +217,8 @@ internal sealed class LearningWorker(
     private async Task TriggerAsync(DateTimeOffset before, DateTimeOffset now)
     {
         if (jobs.Open().Count == 0
-            && CanLearn().Why is null
-            && LearningTriggers.Due(options.Value, jobs.Waiting(), jobs.List(1) is [var newest, ..] ? newest : null, before, now) is { } trigger)
+            && LearningTriggers.Due(options.Value, jobs.Waiting(), jobs.List(1) is [var newest, ..] ? newest : null, before, now) is { } trigger
+            && CanLearn().Why is null)
         {
             Tell(await jobs.AddAsync(trigger, new JobSettings()));
         }
