@@ -18,7 +18,7 @@ internal sealed class SequenceContext(IReadOnlyList<DecoderLayer> layers, Tensor
     public Tensor OverTarget(int layer, Tensor projected)
     {
         var parts = projected.view(_batch, length, 3, heads, _width / heads).permute(2, 0, 3, 1, 4).unbind(0); // 3 × [batch, head, token, head width]
-        return Joined(nn.functional.scaled_dot_product_attention(parts[0], parts[1], parts[2], p: mode.AttentionDropout, is_casual: true));
+        return Joined(Attention.OfSequences(parts[0], parts[1], parts[2], mode, isCausal: true));
     }
 
     /// <inheritdoc />
@@ -27,7 +27,7 @@ internal sealed class SequenceContext(IReadOnlyList<DecoderLayer> layers, Tensor
         var memory = layers[layer].SourceMemory.Forward(states.view(-1, _width), _batch, mode);
         var parts = memory.view(_batch, _positions, 2, heads, _width / heads).permute(2, 0, 3, 1, 4).unbind(0); // 2 × [batch, head, position, head width]
         var byHead = queries.view(_batch, length, heads, _width / heads).transpose(1, 2);
-        return Joined(nn.functional.scaled_dot_product_attention(byHead, parts[0], parts[1], p: mode.AttentionDropout));
+        return Joined(Attention.OfSequences(byHead, parts[0], parts[1], mode));
     }
 
     // [batch, head, token, head width] → [batch·token, width]

@@ -29,7 +29,7 @@ internal static class BenchTrain
         var checkpointing = new Option<bool>("--gradient-checkpointing") { Description = "recomputes activations" };
         var freeze = new Option<bool>("--freeze-encoder") { Description = "trains the decoder alone" };
         var loraR = new Option<int>("--lora-r") { Description = "trains a LoRA adapter of this rank on q_proj and v_proj; 0 trains everything", HelpName = "R" };
-        var precision = new Option<string>("--precision") { Description = "fp32, bf16 or fp16 (the latter two on CUDA)", HelpName = "P", DefaultValueFactory = _ => "fp32" };
+        var precision = new Option<string>("--precision") { Description = "fp32, bf16 (on CUDA, or where the processor gains from it) or fp16 (on CUDA)", HelpName = "P", DefaultValueFactory = _ => "fp32" };
         var parallel = new Option<int>("--data-parallel") { Description = "parts of a step that are computed at the same time", HelpName = "N", DefaultValueFactory = _ => 1 };
         var steps = new Option<int>("--steps") { Description = "timed steps, after two that are not", HelpName = "N", DefaultValueFactory = _ => 8 };
         var trainer = new Option<string?>("--trainer") { Description = "the trainer that is measured; default: the first", HelpName = "NAME" };

@@ -131,10 +131,10 @@ public sealed record TrainingArguments
     /// <summary>Computes activations again in the backward pass instead of keeping them.</summary>
     public bool GradientCheckpointing { get; init; }
 
-    /// <summary>Computes in half precision with a loss scaler.</summary>
+    /// <summary>Matrix products in half precision, with a loss scaler; on a CUDA card.</summary>
     public bool Fp16 { get; init; }
 
-    /// <summary>Computes in bfloat16.</summary>
+    /// <summary>Matrix products in bfloat16; on a CUDA card, or a processor on which they are faster.</summary>
     public bool Bf16 { get; init; }
 
     /// <summary>When to evaluate.</summary>

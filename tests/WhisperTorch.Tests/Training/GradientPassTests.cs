@@ -70,6 +70,44 @@ public sealed class GradientPassTests
     }
 
     [Theory]
+    [InlineData(0)]
+    [InlineData(0.3)]
+    public void Gradients_OfProductsInBFloat16_AreThoseOfFloat32UpToItsPrecision(double ctcWeight)
+    {
+        using var fixture = new TrainerFixture();
+        var batch = fixture.Batch(0, 5, 9) with { Symbols = [[1, 2, 2, 3], [], [5]] };
+        var (loss, gradients) = Run(null);
+        var (rounded, roundedGradients) = Run(ScalarType.BFloat16);
+        Assert.InRange(Math.Abs((rounded / loss) - 1), double.Epsilon, 2e-3); // eight bits of a number, rounded at every layer
+        using (gradients)
+        using (roundedGradients)
+        {
+            using var scope = NewDisposeScope();
+            Assert.Equal(ScalarType.Float32, roundedGradients.dtype);
+            var cosine = (gradients.dot(roundedGradients) / (gradients.norm() * roundedGradients.norm())).item<float>();
+            Assert.InRange(cosine, 0.999, 1);
+            Assert.InRange((roundedGradients.norm() / gradients.norm()).item<float>(), 0.97, 1.03);
+        }
+
+        (double Loss, Tensor Gradients) Run(ScalarType? type)
+        {
+            using var model = TrainerFixture.LoadModel();
+            random.manual_seed(7);
+            using var head = new CtcHead(model.Info.Width, 10, 0.02, CPU);
+            using var parameters = new TrainableParameters([.. TrainerFixture.Trained(model), .. head.Parameters]);
+            var pass = new GradientPass(
+                model,
+                TrainerFixture.Config(),
+                new GradientPassOptions { CtcWeight = ctcWeight, ProductType = type },
+                TrainerFixture.StartToken,
+                TrainerFixture.PaddingToken,
+                head);
+            using var sum = pass.Accumulate(batch, new LossFactors(1.0 / batch.Tokens, 1.0 / batch.Batch));
+            return (sum.item<float>(), parameters.Gradients.clone());
+        }
+    }
+
+    [Theory]
     [InlineData(false, 0)]
     [InlineData(true, 0)]
     [InlineData(false, 0.3)]
