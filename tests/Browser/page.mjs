@@ -216,13 +216,7 @@ async function keys() {
 /** A caption is corrected by keyboard alone, as one text although it came in segments; then somebody else opens the session. */
 async function correcting() {
   const tab = await open(options.url);
-  await tab.until(`document.getElementById("missing").hidden`, "the host is ready");
-  await choose(tab, "file");
-  await tab.choose("#file", wav);
-  await tab.until(READY, "the file is chosen");
-  await tab.click("#start");
-  await tab.until(ENDED, "the end of the session");
-  const heard = await utterances(tab);
+  const heard = await play(tab, wav);
   const segments = (await shown(tab)).segments;
 
   const focused = `document.activeElement.classList.contains("utterance")`;
@@ -242,11 +236,7 @@ async function correcting() {
 
   await tab.press("Enter");
   await tab.until(editing, "the editor again");
-  await tab.evaluate(`document.querySelector("form.correction .author").value = "Ada"`);
-  await tab.evaluate(`document.querySelector("form.correction .author").dispatchEvent(new Event("change"))`);
-  await tab.evaluate(`document.activeElement.select()`);
-  await tab.type(options.text);
-  await tab.press("Enter");
+  await correct(tab, options.text);
   await tab.until(`${focused} && document.querySelector(".segment.corrected") !== null`, "the corrected caption");
   const viewer = await open(await tab.evaluate(`location.href`));
   await viewer.until(ENDED, "the end of the viewing");
@@ -258,21 +248,10 @@ async function correcting() {
 /** The whole loop: a clip is captioned and corrected, learned from, and another clip is captioned by what came of it; then it is taken back. */
 async function circle() {
   const tab = await open(options.url);
-  const play = async (path) => {
-    await tab.evaluate(`location.hash = "captions"`);
-    await tab.until(`document.getElementById("missing").hidden`, "the host is ready");
-    await choose(tab, "file");
-    await tab.choose("#file", path);
-    await tab.until(READY, "the file is chosen");
-    await tab.click("#start");
-    await tab.until(`document.getElementById("connection").textContent === "live"`, "the session");
-    await tab.until(ENDED, "the end of the session");
-    return utterances(tab);
-  };
   const row = `document.querySelector("#corrections li")?.innerText`;
   const lineage = `document.getElementById("lineage").textContent`;
 
-  const before = await play(wav);
+  const before = await play(tab, wav);
   const words = ["three", "four", "five", "six", "seven"];
   if (before.length !== words.length) throw new Error(`${before.length} utterances`);
   // The first one last: the newest correction is listed first.
@@ -280,10 +259,7 @@ async function circle() {
     await tab.evaluate(`document.querySelectorAll(".utterance[tabindex]")[${index}].focus()`);
     await tab.press("Enter");
     await tab.until(`document.activeElement.tagName === "TEXTAREA"`, "the editor");
-    await tab.evaluate(`document.querySelector("form.correction .author").value = "Ada"`);
-    await tab.evaluate(`document.activeElement.select()`);
-    await tab.type(`one two ${words[index]}`);
-    await tab.press("Enter");
+    await correct(tab, `one two ${words[index]}`);
     await tab.until(`document.querySelector("form.correction") === null`, "the saved correction");
   }
   await tab.until(`document.querySelector(".by")?.textContent.includes("Ada")`, "who corrected");
@@ -315,7 +291,7 @@ async function circle() {
   await tab.evaluate(`location.hash = "corrections"`);
   const learned = await tab.until(`${row}?.includes("learned by") && ${row}`, "the correction, learned");
 
-  const after = await play(resolve(options.exam));
+  const after = await play(tab, resolve(options.exam));
   await tab.screenshot("circle-exam");
   await tab.evaluate(`location.hash = "learning"`);
   await tab.until(`!document.getElementById("roll-back").hidden`, "something to take back");
@@ -324,6 +300,28 @@ async function circle() {
   await tab.click('#confirm-dialog button[value="do"]');
   const rolledBack = await tab.until(`${lineage} === "base model" && ${lineage}`, "the base model again");
   return { before, corrected, listed, progress, promoted, round, rates, lineage: shownLineage, adapter, compared, learned, after, rolledBack };
+}
+
+/** Captions a file in a new session, to its end. */
+async function play(tab, path) {
+  await tab.evaluate(`location.hash = "captions"`);
+  await tab.until(`document.getElementById("missing").hidden`, "the host is ready");
+  await choose(tab, "file");
+  await tab.choose("#file", path);
+  await tab.until(READY, "the file is chosen");
+  await tab.click("#start");
+  await tab.until(`document.getElementById("connection").textContent === "live"`, "the session");
+  await tab.until(ENDED, "the end of the session");
+  return utterances(tab);
+}
+
+/** Ada replaces the text in the open editor and saves it. */
+async function correct(tab, text) {
+  const author = `document.querySelector("form.correction .author")`;
+  await tab.evaluate(`${author}.value = "Ada"; ${author}.dispatchEvent(new Event("change"))`);
+  await tab.evaluate(`document.activeElement.select()`);
+  await tab.type(text);
+  await tab.press("Enter");
 }
 
 /** What can be corrected at once, as it reads. */
