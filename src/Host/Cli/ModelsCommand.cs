@@ -8,7 +8,7 @@ using AsrPlatform.Whisper.Tokens;
 
 namespace AsrPlatform.Host.Cli;
 
-/// <summary><c>asr models list|show|pull|create|align</c>: the checkpoints on this machine.</summary>
+/// <summary><c>asr models list|show|pull|create|average|align</c>: the checkpoints on this machine.</summary>
 internal static class ModelsCommand
 {
     public static Command Create()
@@ -18,6 +18,7 @@ internal static class ModelsCommand
         command.Subcommands.Add(CreateShow());
         command.Subcommands.Add(ModelsPull.Create());
         command.Subcommands.Add(ModelsCreate.Create());
+        command.Subcommands.Add(ModelsAverage.Create());
         command.Subcommands.Add(ModelsAlign.Create());
         return command;
     }

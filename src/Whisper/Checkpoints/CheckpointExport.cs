@@ -86,7 +86,8 @@ public static class CheckpointExport
         return [.. Tensors(checkpoint).Select(pair => new CheckpointTensor(pair.Name, pair.Tensor.Shape.ToArray()))];
     }
 
-    private static IEnumerable<(string Name, SafetensorsTensor Tensor)> Tensors(WhisperCheckpoint checkpoint) =>
+    /// <summary>As <see cref="TensorsOf"/>, with what they hold.</summary>
+    internal static IEnumerable<(string Name, SafetensorsTensor Tensor)> Tensors(WhisperCheckpoint checkpoint) =>
         from tensor in checkpoint.Weights.Tensors.Values
         let name = tensor.Name == WhisperTensors.OutputProjection || tensor.Name.StartsWith("model.", StringComparison.Ordinal)
             ? tensor.Name
