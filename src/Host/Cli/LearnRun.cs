@@ -248,11 +248,10 @@ internal sealed class LearnRun
             options.Device = parsed.GetValue(_model.Device)!;
         }
 
-        // Nobody's captions are in the way here: without a setting the trainer chooses.
         var threads = parsed.GetValue(_model.Threads);
         options.Threads = threads < 0 ? throw new AsrException($"--threads {threads}: give 0 or more")
             : threads > 0 ? threads
-            : section[nameof(LearningOptions.Threads)] is null ? 0 : options.Threads;
+            : options.Threads;
         return (options, new LearningModel(_model.ReadDirectory(parsed), parsed.GetValue(_model.Backend)));
     }
 }

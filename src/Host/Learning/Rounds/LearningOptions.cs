@@ -31,8 +31,8 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
     /// <summary>A round of the host pauses while so many sessions take audio. Default: never for that reason; 1 … 10,000.</summary>
     public int? PauseSessions { get; set; }
 
-    /// <summary>Threads of a round on the processor. Default 1, 1 … 1,024.</summary>
-    public int Threads { get; set; } = 1;
+    /// <summary>Threads of a round on the processor; 0 (default): the trainer chooses. A host's rounds have the lowest priority, however many. 0 … 1,024.</summary>
+    public int Threads { get; set; }
 
     /// <summary>Where rounds compute: <c>auto</c> (default: the trainer's best), <c>cpu</c>, <c>cuda:0</c>, …</summary>
     public string Device { get; set; } = "auto";
@@ -96,7 +96,7 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
         CheckTime(nameof(CheckInterval), options.CheckInterval, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1));
         CheckTime(nameof(PauseLag), options.PauseLag, TimeSpan.FromSeconds(0.1), TimeSpan.FromMinutes(1));
         Check(nameof(PauseSessions), options.PauseSessions ?? 1, 1, 10_000);
-        Check(nameof(Threads), options.Threads, 1, 1024);
+        Check(nameof(Threads), options.Threads, 0, 1024);
         Check(nameof(HeldOutShare), options.HeldOutShare, 0, 0.5);
         Check(nameof(ReplayRatio), options.ReplayRatio, 0, 10);
         Check(nameof(EarlierShare), options.EarlierShare, 0, 1);

@@ -61,7 +61,8 @@ internal sealed class LearningRound(PluginCatalog plugins)
 
             var heldOut = Path.Combine(plan.DatasetFolder, CorrectionDataset.HeldOut);
             var canStopEarly = DatasetRow.Read(heldOut).Count >= CorrectionSplit.MinimumHeldOut;
-            if (!Train(plan, rows, folder.Training, folder.Features, plan.Training.Steps, canStopEarly ? heldOut : null, progress, cancellationToken))
+            var length = new Length(plan.Training.Steps, plan.Training.BatchSize);
+            if (!Train(plan, rows, folder.Training, folder.Features, length, canStopEarly ? heldOut : null, progress, cancellationToken))
             {
                 return null;
             }
@@ -96,7 +97,7 @@ internal sealed class LearningRound(PluginCatalog plugins)
 
     /// <summary>Trains an adapter in a folder, or goes on there; false when it was stopped.</summary>
     private bool Train(
-        RoundPlan plan, List<DatasetRow> corrections, string output, string features, int steps, string? evaluation, Action<RoundProgress>? progress, CancellationToken cancellationToken)
+        RoundPlan plan, List<DatasetRow> corrections, string output, string features, Length length, string? evaluation, Action<RoundProgress>? progress, CancellationToken cancellationToken)
     {
         if (File.Exists(Path.Combine(output, TrainedMark)))
         {
@@ -115,11 +116,11 @@ internal sealed class LearningRound(PluginCatalog plugins)
             EarlierShare = plan.Training.EarlierShare,
             Seed = plan.Seed,
         };
-        var rows = RoundMix.Make(mixture, steps, plan.Training.BatchSize);
+        var rows = RoundMix.Make(mixture, length.Steps, length.BatchSize);
         DatasetRow.Write(mix, rows);
         var settings = new TrainSettings
         {
-            Arguments = TrainingArguments.Parse(Arguments(plan, output, steps, rows.Any(row => row.Kind == DatasetRow.Replay), evaluation is not null)),
+            Arguments = TrainingArguments.Parse(Arguments(plan, output, length, rows.Any(row => row.Kind == DatasetRow.Replay), evaluation is not null)),
             Model = plan.Model,
             Train = mix,
             Evaluation = evaluation,
@@ -147,8 +148,9 @@ internal sealed class LearningRound(PluginCatalog plugins)
         return true;
     }
 
-    private static Dictionary<string, string> Arguments(RoundPlan plan, string output, int steps, bool hasSpeechToKeep, bool evaluates)
+    private static Dictionary<string, string> Arguments(RoundPlan plan, string output, Length length, bool hasSpeechToKeep, bool evaluates)
     {
+        var steps = length.Steps;
         string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
         var isDynamic = GenerationConfig.Load(plan.Model, WhisperConfig.Load(plan.Model)).HasDynamicContext;
         var every = Number(Math.Max(1, steps / Evaluations));
@@ -156,7 +158,7 @@ internal sealed class LearningRound(PluginCatalog plugins)
         {
             ["output-dir"] = output,
             ["max-steps"] = Number(steps),
-            ["per-device-train-batch-size"] = Number(plan.Training.BatchSize),
+            ["per-device-train-batch-size"] = Number(length.BatchSize),
             ["learning-rate"] = Number(plan.Training.LearningRate),
             ["warmup-steps"] = Number(Math.Min(3, steps - 1)),
             ["train-sampling-strategy"] = "sequential",
@@ -244,7 +246,10 @@ internal sealed class LearningRound(PluginCatalog plugins)
             cancellationToken);
     }
 
-    /// <summary>Trains as the round does, in half the steps: whether its way of learning helps on what it has not seen shows by then.</summary>
+    /// <summary>
+    /// Trains as the round does, in half the steps: whether its way of learning helps on what it has not seen shows by then. Nor does a step replay more than
+    /// the ratio asks for, however few the corrections are: the anchor set has been heard with the candidate, and these adapters are not asked about it.
+    /// </summary>
     private string CrossTrain(RoundPlan plan, RoundFolder folder, string manifest, string output, CancellationToken cancellationToken)
     {
         List<DatasetRow> rows = [.. Manifest.Read(manifest).Entries.Select(entry => new DatasetRow
@@ -258,8 +263,12 @@ internal sealed class LearningRound(PluginCatalog plugins)
             Kind = DatasetRow.Correction,
             Weight = entry.Weight,
         })];
-        return Train(plan, rows, output, folder.Features, (plan.Training.Steps + 1) / 2, evaluation: null, progress: null, cancellationToken)
+        var length = new Length((plan.Training.Steps + 1) / 2, RoundMix.Rows(rows.Count, plan.Training.ReplayRatio, plan.Training.BatchSize));
+        return Train(plan, rows, output, folder.Features, length, evaluation: null, progress: null, cancellationToken)
             ? Average(plan, output, output + "-averaged")
             : throw new OperationCanceledException(cancellationToken);
     }
+
+    /// <summary>Of a training: its steps, and the rows of a step.</summary>
+    private readonly record struct Length(int Steps, int BatchSize);
 }

@@ -61,6 +61,12 @@ internal static class RoundMix
         long Owed(int step) => (long)Math.Round(step * replayed * share);
     }
 
+    /// <summary>Rows of a step in which no more is replayed than the ratio asks for, however few the corrections are: 2 … <paramref name="batch"/>.</summary>
+    /// <param name="corrections">How many there are.</param>
+    /// <param name="replayRatio">Rows to replay for each.</param>
+    /// <param name="batch">The most.</param>
+    public static int Rows(int corrections, double replayRatio, int batch) => (int)Math.Clamp(Math.Round(corrections * (1 + replayRatio)), 2, batch);
+
     /// <summary>The rows of a mix with audio by full paths.</summary>
     public static IEnumerable<DatasetRow> Absolute(IEnumerable<DatasetRow> rows, string datasetFolder) =>
         rows.Select(row => row with { Audio = Path.GetFullPath(row.Audio, datasetFolder) });

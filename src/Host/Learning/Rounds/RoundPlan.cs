@@ -80,7 +80,7 @@ internal sealed record RoundPlan
 
     public int Seed { get; init; } = 1;
 
-    public int Threads { get; init; } = 1;
+    public int Threads { get; init; }
 
     public string Device { get; init; } = "auto";
 

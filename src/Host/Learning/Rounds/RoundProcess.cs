@@ -54,7 +54,11 @@ internal sealed class RoundProcess : IDisposable
         string[] nice = OperatingSystem.IsWindows() ? [] : ["nice", "-n", "19"];
         string[] all = [.. nice, .. command, "learn", "--round", round.Directory, "--data-dir", dataDirectory, "--plugins-dir", pluginsDirectory];
         var start = new ProcessStartInfo(all[0], all[1..]);
-        start.Environment["OMP_NUM_THREADS"] = options.Threads.ToString(CultureInfo.InvariantCulture);
+        if (options.Threads > 0)
+        {
+            start.Environment["OMP_NUM_THREADS"] = options.Threads.ToString(CultureInfo.InvariantCulture);
+        }
+
         return start;
     };
 

@@ -190,6 +190,15 @@ public sealed class RoundRulesTests
         Assert.Equal(ValidateOptionsResult.Success, new LearningOptions().Validate(null, new LearningOptions()));
     }
 
+    [Theory]
+    [InlineData(4, 1, 8)]
+    [InlineData(10, 1, 20)]
+    [InlineData(19, 1, 20)]
+    [InlineData(4, 2.5, 14)]
+    [InlineData(1, 0, 2)]
+    public void Rows_FewCorrections_ReplaysNoMoreThanTheRatio(int corrections, double ratio, int rows) =>
+        Assert.Equal(rows, RoundMix.Rows(corrections, ratio, batch: 20));
+
     private static IReadOnlyList<string> Mix(
         string[] learn, string[] anchor, string[]? earlier = null, double ratio = 1, double share = 0.5, int steps = 30, int batch = 20, int seed = 3) =>
         RoundMix.Make(
