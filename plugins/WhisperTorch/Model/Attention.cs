@@ -37,12 +37,13 @@ internal static class Attention
     /// <param name="values">As <paramref name="keys"/>.</param>
     /// <param name="mode">How to compute.</param>
     /// <param name="isCausal">Whether each query sees only the positions up to its own.</param>
+    /// <param name="mask">Added to the scores, <c>[batch, 1, 1, position]</c>; null for nothing.</param>
     /// <returns>As <paramref name="queries"/>.</returns>
-    public static Tensor OfSequences(Tensor queries, Tensor keys, Tensor values, ForwardMode mode, bool isCausal = false)
+    public static Tensor OfSequences(Tensor queries, Tensor keys, Tensor values, ForwardMode mode, bool isCausal = false, Tensor? mask = null)
     {
         if (mode.ProductType is not { } type || queries.device_type != DeviceType.CPU)
         {
-            return nn.functional.scaled_dot_product_attention(queries, keys, values, p: mode.AttentionDropout, is_casual: isCausal);
+            return nn.functional.scaled_dot_product_attention(queries, keys, values, mask, mode.AttentionDropout, is_casual: isCausal);
         }
 
         // On the processor the fused attention is for float32 alone: with bfloat16 it takes fifteen times as long; plain products take half.
@@ -51,6 +52,11 @@ internal static class Attention
         if (isCausal)
         {
             scores = scores.add(full(scores.shape[^2], scores.shape[^1], float.NegativeInfinity).triu(1));
+        }
+
+        if (mask is not null)
+        {
+            scores = scores.add(mask);
         }
 
         var weights = ForwardMode.Drop(scores.softmax(-1), mode.AttentionDropout).to(type);

@@ -18,6 +18,7 @@ internal sealed class GradientPass
     private readonly WhisperConfig _config;
     private readonly GradientPassOptions _options;
     private readonly CtcHead? _ctc;
+    private readonly EncodedExamples? _encoded;
     private readonly ForwardMode _mode;
     private readonly long _start;
     private readonly long _padding;
@@ -28,8 +29,15 @@ internal sealed class GradientPass
     /// <param name="startToken">The token before the first label.</param>
     /// <param name="paddingToken">Stands for ignored labels in the decoder's input; its embedding learns nothing from being an input.</param>
     /// <param name="ctc">The head of the CTC loss, or null.</param>
-    public GradientPass(WhisperModel model, WhisperConfig config, GradientPassOptions options, int startToken, int paddingToken, CtcHead? ctc = null)
+    /// <param name="encoded">Keeps the states of examples that a micro-batch names; null where the encoder is trained, or draws random numbers.</param>
+    public GradientPass(
+        WhisperModel model, WhisperConfig config, GradientPassOptions options, int startToken, int paddingToken, CtcHead? ctc = null, EncodedExamples? encoded = null)
     {
+        if (encoded is not null && (!options.FreezeEncoder || options.Checkpointing))
+        {
+            throw new ArgumentException("States are kept where the encoder is frozen and nothing is computed twice.", nameof(encoded));
+        }
+
         if (options.CtcWeight > 0 && ctc is null)
         {
             throw new ArgumentException("A CTC loss needs a head.", nameof(ctc));
@@ -39,6 +47,7 @@ internal sealed class GradientPass
         _config = config;
         _options = options;
         _ctc = ctc;
+        _encoded = encoded;
         _start = startToken;
         _padding = paddingToken;
         _mode = new ForwardMode(InPlace: false, config.Dropout, config.AttentionDropout, config.ActivationDropout, options.ProductType);
@@ -56,10 +65,9 @@ internal sealed class GradientPass
         using var scope = NewDisposeScope();
         using var grad = enable_grad();
         var baseline = Baseline(batch, clock);
-        var features = Upload(batch);
         var loss = _options.Checkpointing
-            ? Recomputed(batch, features, baseline, factors, lossScale, clock)
-            : Recorded(batch, features, baseline, factors, lossScale, clock);
+            ? Recomputed(batch, Upload(batch), baseline, factors, lossScale, clock)
+            : Recorded(batch, baseline, factors, lossScale, clock);
         return loss.detach().MoveToOuterDisposeScope();
     }
 
@@ -78,9 +86,9 @@ internal sealed class GradientPass
     private (Tensor? Logits, DecoderTokens Tokens) Infer(MicroBatch batch)
     {
         var mode = ForwardMode.Inference with { ProductType = _options.ProductType };
-        var states = _model.Encoder.Forward(Upload(batch), mode);
+        var (states, beyond) = KeepsStates(batch) ? Encoded(batch) : (_model.Encoder.Forward(Upload(batch), mode), null);
         var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
-        var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, mode);
+        var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, mode, beyond);
         var hidden = _model.Decoder.Forward(_model.Decoder.Embed(tokens.Ids, tokens.Positions, batch.Batch, mode), batch.Batch, context, mode);
         return (Logits(hidden, tokens, mode), tokens);
     }
@@ -108,13 +116,45 @@ internal sealed class GradientPass
         }
     }
 
-    private Tensor Recorded(MicroBatch batch, Tensor features, Tensor? baseline, LossFactors factors, double lossScale, PhaseClock? clock)
+    private bool KeepsStates(MicroBatch batch) => _encoded is not null && batch.Examples.Count > 0;
+
+    /// <summary>The encoder's states of rows that are encoded once, and what keeps attention from the places beyond the shorter ones.</summary>
+    private (Tensor States, Tensor? Beyond) Encoded(MicroBatch batch)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        var mode = ForwardMode.Inference with { ProductType = _options.ProductType };
+        Tensor[] rows = [.. batch.Examples.Select((example, row) => _encoded!.Of(example.Key, () => _model.Encoder.Forward(Upload(batch, row, example.Frames), mode).squeeze(0)))];
+        var longest = rows.Max(row => row.shape[0]);
+        var states = zeros(rows.Length, longest, _config.DModel, ScalarType.Float32, _model.TorchDevice);
+        var isRagged = Array.Exists(rows, row => row.shape[0] < longest);
+        var beyond = isRagged ? zeros(rows.Length, 1, 1, longest, ScalarType.Float32, _model.TorchDevice) : null;
+        for (var row = 0; row < rows.Length; row++)
+        {
+            var positions = rows[row].shape[0];
+            states.select(0, row).narrow(0, 0, positions).copy_(rows[row]);
+            if (positions < longest)
+            {
+                beyond!.select(0, row).narrow(2, positions, longest - positions).fill_(float.NegativeInfinity);
+            }
+        }
+
+        return (states.MoveToOuterDisposeScope(), beyond?.MoveToOuterDisposeScope());
+    }
+
+    private Tensor Recorded(MicroBatch batch, Tensor? baseline, LossFactors factors, double lossScale, PhaseClock? clock)
     {
         var forward = clock?.Enter(Phase.Forward);
         Tensor states;
-        using (_options.FreezeEncoder ? no_grad() : null)
+        Tensor? beyond = null;
+        if (KeepsStates(batch))
         {
-            var stream = _model.Encoder.Embed(features, _mode);
+            (states, beyond) = Encoded(batch);
+        }
+        else
+        {
+            using var noGrad = _options.FreezeEncoder ? no_grad() : null;
+            var stream = _model.Encoder.Embed(Upload(batch), _mode);
             foreach (var layer in _model.Encoder.Layers)
             {
                 if (!Dropped(_config.EncoderLayerdrop))
@@ -127,7 +167,7 @@ internal sealed class GradientPass
         }
 
         var tokens = DecoderTokens.Of(batch, _start, _padding, _model.TorchDevice);
-        var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, _mode);
+        var context = new SequenceContext(_model.Decoder.Layers, states, _config.DecoderAttentionHeads, tokens.Length, _mode, beyond);
         var hidden = Embed(tokens, batch.Batch);
         foreach (var layer in _model.Decoder.Layers)
         {
@@ -272,6 +312,19 @@ internal sealed class GradientPass
     {
         var input = empty(batch.Batch, _config.NumMelBins, batch.Frames, ScalarType.Float32);
         batch.Features.CopyTo(MemoryMarshal.Cast<byte, float>(input.bytes));
+        return input.to(_model.TorchDevice);
+    }
+
+    /// <summary>A row without its batch's padding.</summary>
+    private Tensor Upload(MicroBatch batch, int row, int frames)
+    {
+        var input = empty(1, _config.NumMelBins, frames, ScalarType.Float32);
+        var values = MemoryMarshal.Cast<byte, float>(input.bytes);
+        for (var bin = 0; bin < _config.NumMelBins; bin++)
+        {
+            batch.Features.AsSpan(((row * _config.NumMelBins) + bin) * batch.Frames, frames).CopyTo(values[(bin * frames)..]);
+        }
+
         return input.to(_model.TorchDevice);
     }
 

@@ -1,3 +1,6 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using AsrPlatform.Whisper.Training;
 
 namespace AsrPlatform.WhisperTorch.Training;
@@ -22,6 +25,9 @@ internal sealed record MicroBatch(float[] Features, int Batch, int Frames, int[]
     /// <summary>The rows that keep what the model knows, ascending.</summary>
     public IReadOnlyList<int> Replay { get; init; } = [];
 
+    /// <summary>Each row's own frames, and what they are known by; empty where nobody asks.</summary>
+    public IReadOnlyList<ExampleFrames> Examples { get; init; } = [];
+
     /// <summary>Labels that count.</summary>
     public int Tokens => Labels.Length - Labels.AsSpan().Count(TrainingBatch.Ignored);
 
@@ -41,13 +47,15 @@ internal sealed record MicroBatch(float[] Features, int Batch, int Frames, int[]
     /// <summary>Takes a collated batch over.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="ctc">What CTC predicts, or null.</param>
-    public static MicroBatch Of(TrainingBatch batch, CtcTargets? ctc = null) =>
+    /// <param name="examples">How long each row is for itself; null where nobody asks for <see cref="Examples"/>.</param>
+    public static MicroBatch Of(TrainingBatch batch, CtcTargets? ctc = null, EncoderContext? examples = null) =>
         new(batch.Features, batch.Batch, batch.Frames, batch.Labels, batch.LabelLength)
         {
             FrameCounts = batch.FrameCounts,
             Symbols = ctc is null ? [] : [.. batch.Samples.Select(ctc.Encode)],
             Weights = batch.Samples.All(sample => sample.Weight == 1) ? [] : [.. batch.Samples.Select(sample => sample.Weight)],
             Replay = [.. Enumerable.Range(0, batch.Batch).Where(row => batch.Samples[row].IsReplay)],
+            Examples = examples is { } context ? [.. Enumerable.Range(0, batch.Batch).Select(row => ExampleFrames.Of(batch, row, context))] : [],
         };
 
     /// <summary>A batch of some of the rows, for passes that need features and labels alone.</summary>
@@ -59,9 +67,34 @@ internal sealed record MicroBatch(float[] Features, int Batch, int Frames, int[]
             rows.Count,
             Frames,
             [.. rows.SelectMany(row => new ArraySegment<int>(Labels, row * LabelLength, LabelLength))],
-            LabelLength);
+            LabelLength)
+        {
+            Examples = Examples.Count == 0 ? [] : [.. rows.Select(row => Examples[row])],
+        };
     }
 
     private double WeightOf(int row) =>
         (Weights.Count == 0 ? 1 : Weights[row]) * (LabelLength - Labels.AsSpan(row * LabelLength, LabelLength).Count(TrainingBatch.Ignored));
+}
+
+/// <summary>The frames of an example without its batch's padding.</summary>
+/// <param name="Frames">How many, even.</param>
+/// <param name="Key">Of their content: equal frames have equal keys.</param>
+internal readonly record struct ExampleFrames(int Frames, UInt128 Key)
+{
+    /// <summary>Those of a row.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="row">The row.</param>
+    /// <param name="context">Whether the batch's padding belongs to it.</param>
+    public static ExampleFrames Of(TrainingBatch batch, int row, EncoderContext context)
+    {
+        var frames = context == EncoderContext.Full ? batch.Frames : Math.Max(2, batch.FrameCounts[row] + (batch.FrameCounts[row] & 1));
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (var bin = 0; bin < batch.FeatureSize; bin++)
+        {
+            hash.AppendData(MemoryMarshal.AsBytes(batch.Features.AsSpan(((row * batch.FeatureSize) + bin) * batch.Frames, frames)));
+        }
+
+        return new ExampleFrames(frames, BinaryPrimitives.ReadUInt128LittleEndian(hash.GetHashAndReset()));
+    }
 }

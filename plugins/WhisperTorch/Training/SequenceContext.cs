@@ -8,7 +8,8 @@ namespace AsrPlatform.WhisperTorch.Training;
 /// <param name="heads">Heads of the decoder.</param>
 /// <param name="length">Tokens of each row.</param>
 /// <param name="mode">How to compute.</param>
-internal sealed class SequenceContext(IReadOnlyList<DecoderLayer> layers, Tensor states, int heads, int length, ForwardMode mode) : IDecoderContext
+/// <param name="beyond">What is added to the scores of positions, <c>[batch, 1, 1, position]</c>: −∞ beyond a row's last; null where all rows are as long as the tensor.</param>
+internal sealed class SequenceContext(IReadOnlyList<DecoderLayer> layers, Tensor states, int heads, int length, ForwardMode mode, Tensor? beyond = null) : IDecoderContext
 {
     private readonly int _batch = (int)states.shape[0];
     private readonly long _positions = states.shape[1];
@@ -27,7 +28,7 @@ internal sealed class SequenceContext(IReadOnlyList<DecoderLayer> layers, Tensor
         var memory = layers[layer].SourceMemory.Forward(states.view(-1, _width), _batch, mode);
         var parts = memory.view(_batch, _positions, 2, heads, _width / heads).permute(2, 0, 3, 1, 4).unbind(0); // 2 × [batch, head, position, head width]
         var byHead = queries.view(_batch, length, heads, _width / heads).transpose(1, 2);
-        return Joined(Attention.OfSequences(byHead, parts[0], parts[1], mode));
+        return Joined(Attention.OfSequences(byHead, parts[0], parts[1], mode, mask: beyond));
     }
 
     // [batch, head, token, head width] → [batch·token, width]

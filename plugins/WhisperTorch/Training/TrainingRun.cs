@@ -40,6 +40,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly TrainedAdapter? _adapter;
     private readonly CtcTargets? _ctcTargets;
     private readonly CtcHead? _ctcHead;
+    private readonly EncodedExamples? _encoded;
     private readonly TrainableParameters _parameters;
     private readonly AdamW _optimizer;
     private readonly LossScaler? _scaler;
@@ -113,6 +114,7 @@ internal sealed class TrainingRun : IDisposable
                 _ctcHead = Own(new CtcHead(_config.DModel, _ctcTargets.Classes, _config.InitStd, device));
             }
 
+            _encoded = KeepsStates() ? Own(new EncodedExamples()) : null;
             _parameters = Own(new TrainableParameters([.. Trained(_model, _ctcHead)]));
             _operationsPerFeature = OperationsPerFeature();
             _optimizer = Own(new AdamW(
@@ -306,7 +308,23 @@ internal sealed class TrainingRun : IDisposable
     }
 
     private GradientPass PassOf(WhisperModel model, CtcHead? ctcHead) =>
-        new(model, _config, PassOptions(), _config.DecoderStartTokenId!.Value, (_config.PadTokenId ?? _config.EosTokenId)!.Value, ctcHead);
+        new(model, _config, PassOptions(), _config.DecoderStartTokenId!.Value, (_config.PadTokenId ?? _config.EosTokenId)!.Value, ctcHead, _encoded);
+
+    /// <summary>Whether the encoder makes the same of an example each time, and there is room for what it makes of all of them.</summary>
+    private bool KeepsStates()
+    {
+        var options = PassOptions();
+        return options is { FreezeEncoder: true, Checkpointing: false }
+            && _arguments.DataParallel == 1
+            && _frequencyWarp is null && _equalizer is null && _specAugment is null
+            && (_config.Dropout, _config.AttentionDropout, _config.ActivationDropout, _config.EncoderLayerdrop) is (0, 0, 0, 0)
+
+            // A clip may come many times: with the same text and length it is taken for the same.
+            && Enumerable.Range(0, _request.Train.Count)
+                .Select(_request.Train.Describe)
+                .DistinctBy(info => (info.Text, info.Frames))
+                .Sum(info => (long)(_arguments.EncoderContext == EncoderContext.Full ? _config.MaxFrames : info.Frames + 1) / 2 * _config.DModel * sizeof(float)) <= EncodedExamples.MaximumBytes;
+    }
 
     private ParallelPasses.Replica ReplicaOf(WhisperModel model)
     {
@@ -360,7 +378,7 @@ internal sealed class TrainingRun : IDisposable
                     .Apply(batch.Features, batch.FeatureSize, batch.Frames);
             }
 
-            batches[i] = MicroBatch.Of(batch, _ctcTargets);
+            batches[i] = MicroBatch.Of(batch, _ctcTargets, _encoded is null ? null : _arguments.EncoderContext);
         }
 
         return new LoadedStep(step, batches);

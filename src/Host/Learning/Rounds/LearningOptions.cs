@@ -58,7 +58,7 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
     /// <summary>Its alpha. Default 16, above 0.</summary>
     public double LoraAlpha { get; set; } = LearningDefaults.LoraAlpha;
 
-    /// <summary>The layers that it changes, as <c>asr train --target-modules</c> takes them. Default: every linear one, of encoder and decoder.</summary>
+    /// <summary>The layers that it changes, as <c>asr train --target-modules</c> takes them. Default: every linear one of the decoder.</summary>
     public string TargetModules { get; set; } = LearningDefaults.TargetModules;
 
     /// <summary>Default 1.5e-3, above 0, at most 1.</summary>
@@ -79,7 +79,7 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
     /// <summary>Trainings of a cross-validation, where too few corrections are held out; 0 (default): as many as <see cref="LearningDefaults.Folds"/> says. 0, 2 … 20.</summary>
     public int Folds { get; set; }
 
-    /// <summary>Further arguments of <c>asr train</c>, such as <c>gradient-accumulation-steps=4</c>.</summary>
+    /// <summary>Further arguments of <c>asr train</c>, such as <c>lr-scheduler-type=cosine</c>.</summary>
     public string[] Arguments { get; set; } = [];
 
     /// <summary>How data sets are put together.</summary>

@@ -116,11 +116,19 @@ internal sealed class LearningRound(PluginCatalog plugins)
             EarlierShare = plan.Training.EarlierShare,
             Seed = plan.Seed,
         };
+        var isDynamic = GenerationConfig.Load(plan.Model, WhisperConfig.Load(plan.Model)).HasDynamicContext;
         var rows = RoundMix.Make(mixture, length.Steps, length.BatchSize);
+        if (isDynamic)
+        {
+            // A batch costs what its longest clip does, and clips of a step differ.
+            var bytes = new Dictionary<string, long>(StringComparer.Ordinal);
+            rows = [.. RoundMix.ByLength(rows, length.BatchSize, row => bytes.TryGetValue(row.Audio, out var known) ? known : bytes[row.Audio] = SizeOf(row.Audio))];
+        }
+
         DatasetRow.Write(mix, rows);
         var settings = new TrainSettings
         {
-            Arguments = TrainingArguments.Parse(Arguments(plan, output, length, rows.Any(row => row.Kind == DatasetRow.Replay), evaluation is not null)),
+            Arguments = TrainingArguments.Parse(Arguments(plan, output, length, isDynamic, rows.Any(row => row.Kind == DatasetRow.Replay), evaluation is not null)),
             Model = plan.Model,
             Train = mix,
             Evaluation = evaluation,
@@ -148,17 +156,18 @@ internal sealed class LearningRound(PluginCatalog plugins)
         return true;
     }
 
-    private static Dictionary<string, string> Arguments(RoundPlan plan, string output, Length length, bool hasSpeechToKeep, bool evaluates)
+    private static Dictionary<string, string> Arguments(RoundPlan plan, string output, Length length, bool isDynamic, bool hasSpeechToKeep, bool evaluates)
     {
         var steps = length.Steps;
         string Number(double value) => value.ToString("R", CultureInfo.InvariantCulture);
-        var isDynamic = GenerationConfig.Load(plan.Model, WhisperConfig.Load(plan.Model)).HasDynamicContext;
+        var parts = isDynamic ? RoundMix.Parts(length.BatchSize) : 1;
         var every = Number(Math.Max(1, steps / Evaluations));
         var arguments = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["output-dir"] = output,
             ["max-steps"] = Number(steps),
-            ["per-device-train-batch-size"] = Number(length.BatchSize),
+            ["per-device-train-batch-size"] = Number(length.BatchSize / parts),
+            ["gradient-accumulation-steps"] = Number(parts),
             ["learning-rate"] = Number(plan.Training.LearningRate),
             ["warmup-steps"] = Number(Math.Min(3, steps - 1)),
             ["train-sampling-strategy"] = "sequential",
@@ -195,6 +204,9 @@ internal sealed class LearningRound(PluginCatalog plugins)
 
         return arguments;
     }
+
+    /// <summary>The size of a clip's file, for its length; 0 where there is none: that is the trainer's to say.</summary>
+    private static long SizeOf(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
 
     /// <summary>Makes the mean of what was trained with the adapter that it went on from, where the plan wants one.</summary>
     /// <returns>The folder of what is to be judged.</returns>

@@ -28,7 +28,7 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
         var active = registry.ActiveId() is { } id && registry.Find(id)?.Base == baseHash ? id : null;
         var activeFolder = active is null ? null : await registry.OpenAsync(active, baseHash, cancellationToken);
         var goesOn = active is not null && GoesOn(options, job.Settings);
-        var dataset = await MakeDatasetAsync(model, options, job.Settings, goesOn ? active : null, cancellationToken);
+        var dataset = await MakeDatasetAsync(model, options, job.Settings, active, cancellationToken);
         var plan = new RoundPlan
         {
             Id = job.Id,
@@ -56,7 +56,7 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
     /// <exception cref="AsrException">There is nothing to learn, or a file cannot be used.</exception>
     public async Task<CorrectionDataset> MakeDatasetAsync(LearningModel model, LearningOptions options, JobSettings settings, CancellationToken cancellationToken)
     {
-        var active = GoesOn(options, settings) && registry.ActiveId() is { } id && registry.Find(id)?.Base == await BaseModel.HashAsync(model.Directory, cancellationToken) ? id : null;
+        var active = registry.ActiveId() is { } id && registry.Find(id)?.Base == await BaseModel.HashAsync(model.Directory, cancellationToken) ? id : null;
         return await MakeDatasetAsync(model, options, settings, active, cancellationToken);
     }
 
@@ -127,11 +127,12 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
 
     private static bool GoesOn(LearningOptions options, JobSettings settings) => options.Start == "active" && !settings.Rebuild;
 
-    private Task<CorrectionDataset> MakeDatasetAsync(LearningModel model, LearningOptions options, JobSettings settings, string? goesOnFrom, CancellationToken cancellationToken)
+    private Task<CorrectionDataset> MakeDatasetAsync(LearningModel model, LearningOptions options, JobSettings settings, string? active, CancellationToken cancellationToken)
     {
+        // A fresh adapter hears again what the active one knows, beside what is new; what replaces the active one must owe it nothing.
         var anchor = AnchorSet.Find(options.Anchor, model.Directory) is { } anchorFolder ? AnchorSet.Open(anchorFolder, folder.Directory, cancellationToken) : null;
         return new CorrectionDatasets(folder).BuildAsync(
-            new DatasetRequest(options.Dataset(), goesOnFrom is null ? new HashSet<long>() : Learned(goesOnFrom), settings.Without.ToHashSet(), anchor),
+            new DatasetRequest(options.Dataset(), active is null || settings.Rebuild ? new HashSet<long>() : Learned(active), settings.Without.ToHashSet(), anchor),
             cancellationToken);
     }
 
@@ -150,9 +151,7 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
         {
             ["r"] = options.LoraRank,
             ["lora_alpha"] = options.LoraAlpha,
-            ["target_modules"] = options.TargetModules.Contains(',', StringComparison.Ordinal)
-                ? new JsonArray([.. options.TargetModules.Split(',', StringSplitOptions.TrimEntries).Select(name => (JsonNode)name)])
-                : options.TargetModules,
+            ["target_modules"] = TrainSettings.Modules(options.TargetModules),
         }.ToJsonString(),
         LearningRate = options.LearningRate,
         Steps = options.Steps > 0 ? options.Steps : LearningDefaults.Steps(corrections),

@@ -67,6 +67,15 @@ internal static class RoundMix
     /// <param name="batch">The most.</param>
     public static int Rows(int corrections, double replayRatio, int batch) => (int)Math.Clamp(Math.Round(corrections * (1 + replayRatio)), 2, batch);
 
+    /// <summary>Orders the rows of each step by their length, so that those that are computed together are padded little.</summary>
+    /// <param name="rows">Of all steps.</param>
+    /// <param name="batch">Rows of a step.</param>
+    /// <param name="length">Of a row; asked once for each.</param>
+    public static IEnumerable<T> ByLength<T>(IEnumerable<T> rows, int batch, Func<T, long> length) => rows.Chunk(batch).SelectMany(step => step.OrderBy(length));
+
+    /// <summary>Parts of equal size that a step is computed in: four where that divides it, else two or one.</summary>
+    public static int Parts(int batch) => batch % 4 == 0 ? 4 : batch % 2 == 0 ? 2 : 1;
+
     /// <summary>The rows of a mix with audio by full paths.</summary>
     public static IEnumerable<DatasetRow> Absolute(IEnumerable<DatasetRow> rows, string datasetFolder) =>
         rows.Select(row => row with { Audio = Path.GetFullPath(row.Audio, datasetFolder) });

@@ -3,8 +3,11 @@ namespace AsrPlatform.Host.Learning.Training;
 /// <summary>How an adapter learns from corrections unless told otherwise; docs/learning-bench.md says how the values were found.</summary>
 internal static class LearningDefaults
 {
-    /// <summary>The layers that an adapter changes: every linear one of encoder and decoder.</summary>
-    public const string TargetModules = "all-linear";
+    /// <summary>
+    /// The layers that an adapter changes: every linear one of the decoder, as a pattern. Those of the encoder beside them teach no more and make it forget more,
+    /// and with the encoder as it is, each clip is encoded once.
+    /// </summary>
+    public const string TargetModules = @".*\.decoder\..*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)";
 
     public const int LoraRank = 8;
 
@@ -27,16 +30,16 @@ internal static class LearningDefaults
     /// <summary>Share of the new weights in the mean with the adapter that a round went on from; 1: no mean.</summary>
     public const double AverageShare = 1;
 
-    private const int FewestSteps = 30;
+    private const int FewestSteps = 60;
     private const int FewCorrections = 20;
-    private const int MostSteps = 300;
+    private const int MostSteps = 600;
     private const int FewFolds = 2;
     private const int ManyFolds = 4;
     private const int EnoughForFewFolds = 12;
 
-    /// <summary>Steps of a round: enough for twenty corrections to be seen fifteen times, and three more for every two beyond.</summary>
+    /// <summary>Steps of a round: enough for twenty corrections to be seen thirty times, and three more for each beyond.</summary>
     /// <param name="corrections">Corrections that are new.</param>
-    public static int Steps(int corrections) => Math.Clamp(FewestSteps + (3 * (corrections - FewCorrections) / 2), FewestSteps, MostSteps);
+    public static int Steps(int corrections) => Math.Clamp(FewestSteps + (3 * (corrections - FewCorrections)), FewestSteps, MostSteps);
 
     /// <summary>Trainings of a cross-validation: of few corrections, most have to be trained on for the rest to show anything; of twelve, half will do.</summary>
     /// <param name="corrections">Corrections to divide.</param>

@@ -219,7 +219,7 @@ internal sealed record TrainSettings
     private static JsonNode Json(double value) => value == Math.Floor(value) && value < int.MaxValue ? (int)value : value;
 
     /// <summary>PEFT tells a list of names from a regular expression by the type: here a sign that no name has makes it one.</summary>
-    private static JsonNode Modules(string text) =>
+    internal static JsonNode Modules(string text) =>
         text == "all-linear" || text.AsSpan().ContainsAny(PatternSigns) ? JsonValue.Create(text) : List(text);
 
     private static JsonArray List(string text) =>

@@ -6,6 +6,7 @@ using System.Threading.Channels;
 using AsrPlatform.Abstractions;
 using AsrPlatform.Host.Data;
 using AsrPlatform.Host.Learning.Corrections;
+using AsrPlatform.Host.Learning.Datasets;
 using AsrPlatform.Host.Learning.Gate;
 using AsrPlatform.Host.Learning.Registry;
 using AsrPlatform.Host.Learning.Rounds;
@@ -293,6 +294,36 @@ public sealed class LearningWorkerTests : IAsyncLifetime
         Assert.Equal((folds, 0.3), (plan.Training.Folds, plan.Training.EarlierShare));
         Assert.True(LearningRounds.Follows(plan, options, new JobSettings()));
         Assert.False(LearningRounds.Follows(plan, new LearningOptions { Folds = asked, EarlierShare = 0.4 }, new JobSettings()));
+    }
+
+    /// <summary>Whether it goes on from the active adapter or begins anew: what that one knows is heard again, and what is new is judged.</summary>
+    [Theory]
+    [InlineData("active", true)]
+    [InlineData("fresh", false)]
+    public async Task Plan_BehindAnActiveAdapter_ReplaysWhatItKnows(string start, bool goesOn)
+    {
+        var active = await Registry.AddAsync(
+            Fixtures.Path("finetune/lora/initial"),
+            new NewAdapter { Base = await BaseModel.HashAsync(Fixtures.Path("micro"), Cancelled), Verdict = GateVerdict.Promoted, Reason = "by hand", Corrections = [1, 2, 3] },
+            Cancelled);
+        await Registry.PromoteAsync(active.Id, AdapterScope.All, "by hand", cancellationToken: Cancelled);
+        var plan = await PlanAsync(new LearningOptions { Start = start }, new JobSettings());
+        Assert.Equal((active.Id, goesOn), (plan.Active, plan.GoesOn));
+        Assert.Equal([4, 5], Numbers(plan, CorrectionDataset.Train));
+        Assert.Equal([1, 2, 3], Numbers(plan, CorrectionDataset.Replay));
+        Assert.Equal([1, 2, 3, 4, 5], plan.Corrections);
+
+        // What takes its place owes it nothing.
+        plan = await PlanAsync(new LearningOptions { Start = start }, new JobSettings { Rebuild = true });
+        Assert.Equal((true, false), (plan.ReplacesActive, plan.GoesOn));
+        Assert.Equal([1, 2, 3, 4, 5], Numbers(plan, CorrectionDataset.Train));
+        Assert.Empty(Numbers(plan, CorrectionDataset.Replay));
+
+        async Task<RoundPlan> PlanAsync(LearningOptions options, JobSettings settings) => await new LearningRounds(_folder.Data, Registry).PlanAsync(
+            await Jobs.AddAsync(JobTrigger.ByHand, settings), new LearningModel(Fixtures.Path("micro")), options, Cancelled);
+
+        static long[] Numbers(RoundPlan plan, string manifest) =>
+            [.. DatasetRow.Read(Path.Combine(plan.DatasetFolder, manifest)).Select(row => row.Number).OfType<long>().Order()];
     }
 
     [Fact]

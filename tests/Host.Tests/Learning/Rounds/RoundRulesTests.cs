@@ -199,6 +199,28 @@ public sealed class RoundRulesTests
     public void Rows_FewCorrections_ReplaysNoMoreThanTheRatio(int corrections, double ratio, int rows) =>
         Assert.Equal(rows, RoundMix.Rows(corrections, ratio, batch: 20));
 
+    [Theory]
+    [InlineData(1, 60)]
+    [InlineData(20, 60)]
+    [InlineData(40, 120)]
+    [InlineData(1000, 600)]
+    public void Steps_OfARound_GrowWithTheCorrections(int corrections, int steps) => Assert.Equal(steps, LearningDefaults.Steps(corrections));
+
+    [Fact]
+    public void ByLength_OfSeveralSteps_OrdersEachForItself()
+    {
+        long[] rows = [3, 9, 1, 8, 5, 7];
+        Assert.Equal([1, 3, 9, 5, 7, 8], RoundMix.ByLength(rows, batch: 3, length => length));
+    }
+
+    [Theory]
+    [InlineData(20, 4)]
+    [InlineData(8, 4)]
+    [InlineData(6, 2)]
+    [InlineData(7, 1)]
+    [InlineData(2, 2)]
+    public void Parts_OfAStep_AreOfEqualSize(int batch, int parts) => Assert.Equal(parts, RoundMix.Parts(batch));
+
     private static IReadOnlyList<string> Mix(
         string[] learn, string[] anchor, string[]? earlier = null, double ratio = 1, double share = 0.5, int steps = 30, int batch = 20, int seed = 3) =>
         RoundMix.Make(
