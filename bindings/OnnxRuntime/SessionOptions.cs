@@ -135,6 +135,16 @@ public sealed class SessionOptions : NativeObject
         Ort.Call(130, self.Pointer, configKey, configValue);
     }
 
+    /// <summary>Loads a library and lets its function <c>RegisterCustomOps</c> add operators for sessions.</summary>
+    /// <param name="libraryPath">The library, as the system's loader finds it.</param>
+    /// <param name="libraryHandle">The loaded library; the caller may free it when no session uses its operators any more.</param>
+    /// <exception cref="OnnxRuntimeException">It does not load, or has no such function.</exception>
+    public void RegisterCustomOpLibraryV2(string libraryPath, out nint libraryHandle)
+    {
+        using var self = new Lease(this);
+        libraryHandle = Ort.RegisterOperators(self.Pointer, libraryPath);
+    }
+
     /// <summary>Fixes a dimension that the graph leaves open, by what it denotes there.</summary>
     public void AddFreeDimensionOverride(string dimDenotation, long dimValue)
     {

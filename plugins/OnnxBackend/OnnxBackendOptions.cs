@@ -19,6 +19,12 @@ internal sealed class OnnxBackendOptions
     /// <summary>Where it keeps them; null (default): <c>asr-platform/onnx</c> in the user's folder for caches.</summary>
     public string? CacheDirectory { get; set; }
 
+    /// <summary>
+    /// Whether the encoder's attention in int8 graphs of the fast layout is computed in bytes and bfloat16 where the processor has both (default), or in float32
+    /// as ONNX Runtime does it, which takes twice as long.
+    /// </summary>
+    public bool OwnAttention { get; set; } = true;
+
     /// <summary>The layout of models of random weights, for benchmarks: <c>fast</c> (default) where it fits, or <c>optimum</c>.</summary>
     public string RandomLayout { get; set; } = "fast";
 

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using AsrPlatform.Abstractions.Audio;
 using AsrPlatform.Abstractions.Models;
 using AsrPlatform.Abstractions.Plugins;
+using AsrPlatform.OnnxBackend.Fast;
 using AsrPlatform.OnnxBackend.VoiceActivity;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -74,6 +75,7 @@ public sealed partial class OnnxBackendPlugin : IPlugin
             var runtime = OrtEnv.Instance();
             yield return new DiagnosticItem("ONNX Runtime", runtime.GetVersionString());
             yield return new DiagnosticItem("execution providers", string.Join(", ", runtime.GetAvailableProviders()));
+            yield return new DiagnosticItem("encoder's attention", OwnAttention.Missing is { } why ? $"ONNX Runtime's: {why}" : "own, in bytes and bfloat16");
             yield return new DiagnosticItem("threads", string.Create(CultureInfo.InvariantCulture, $"{OrtBackend.ThreadsFor(0)} of a session, unless --threads says more"));
         }
     }

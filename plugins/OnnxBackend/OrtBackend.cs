@@ -106,7 +106,7 @@ internal sealed class OrtBackend(OnnxBackendOptions settings) : ISeq2SeqBackend
         var config = WhisperConfig.Load(directory);
         if (FastLayout.Exists(directory))
         {
-            var layout = FastGraphLayout.Load(directory, config, Graphs, ThreadsFor(options.Threads), Name, cancellationToken);
+            var layout = FastGraphLayout.Load(directory, config, Graphs, ThreadsFor(options.Threads), settings.OwnAttention, Name, cancellationToken);
             return layout.DecoderLayers.Count > 0 ? new AdaptableOnnxModel(layout) : new OnnxModel(layout);
         }
 

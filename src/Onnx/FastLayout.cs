@@ -48,6 +48,18 @@ public sealed record FastLayout
     /// <summary>Behind <c>cross.{layer}.</c>, for values of 8 bits: what 1 is worth in each dimension of a head, <c>[source, head, 1, head width]</c>.</summary>
     public const string ValueScalePart = "value_scale";
 
+    /// <summary>Domain of the operators that this project brings itself.</summary>
+    public const string OwnDomain = "asr.platform";
+
+    /// <summary>
+    /// The encoder's attention in graphs of int8, for heads of <see cref="OwnHeadWidth"/>: <c>[batch, position, width]</c> three times, and the same out. The graph
+    /// also says what it is in ONNX Runtime's operators, for where nobody registers it.
+    /// </summary>
+    public const string SelfAttention = "SelfAttention";
+
+    /// <summary>Width of the heads that <see cref="SelfAttention"/> is for: that of all of Whisper's encoders.</summary>
+    public const int OwnHeadWidth = 64;
+
     private const string FormatName = "asrplatform-fast";
 
     /// <summary><c>fp32</c> or <c>int8</c>.</summary>

@@ -35,6 +35,8 @@ public static class Shape
             EnableProfiling = true,
         };
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
+        options.RegisterCustomOpLibraryV2("operators.so", out IntPtr operators);
+        _ = operators;
         options.AddFreeDimensionOverride("DATA_BATCH", 1);
         options.AddFreeDimensionOverrideByName("batch_size", 1);
         options.AddInitializer("weight", weight);

@@ -240,6 +240,14 @@ internal static unsafe class Ort
         }
     }
 
+    public static nint RegisterOperators(nint options, string library)
+    {
+        using var utf8 = new Utf8(library);
+        nint handle;
+        Check(((delegate* unmanaged<nint, byte*, nint*, nint>)Table[29])(options, utf8.Pointer, &handle));
+        return handle;
+    }
+
     public static void UpdateCudaOptions(nint cudaOptions, IReadOnlyDictionary<string, string> settings)
     {
         using var pairs = new Utf8Pairs(settings);

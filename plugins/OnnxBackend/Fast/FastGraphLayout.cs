@@ -21,7 +21,7 @@ internal sealed class FastGraphLayout : IGraphLayout
     private readonly OrtIoBinding _encoding;
     private readonly RunOptions _run;
 
-    private FastGraphLayout(string directory, WhisperConfig config, GraphCache graphs, int threads, string backend, CancellationToken cancellationToken)
+    private FastGraphLayout(string directory, WhisperConfig config, GraphCache graphs, int threads, bool ownAttention, string backend, CancellationToken cancellationToken)
     {
         Pool = _owned.Add(new BufferPool());
         Adapters = _owned.Add(new AdapterSet());
@@ -56,7 +56,7 @@ internal sealed class FastGraphLayout : IGraphLayout
             cancellationToken.ThrowIfCancellationRequested();
 
             // Contexts are of any length: a plan of the memory for each would only be kept.
-            return _owned.Add(graphs.Open(Path.Combine(directory, file), threads, fixedShapes: false)).Graph;
+            return _owned.Add(graphs.Open(Path.Combine(directory, file), threads, fixedShapes: false, ownAttention)).Graph;
         }
     }
 
@@ -95,8 +95,8 @@ internal sealed class FastGraphLayout : IGraphLayout
     /// <param name="backend">The backend's name.</param>
     /// <param name="cancellationToken">Stops between two files.</param>
     /// <exception cref="AsrException">A file is missing or damaged, or other than the configuration says.</exception>
-    public static FastGraphLayout Load(string directory, WhisperConfig config, GraphCache graphs, int threads, string backend, CancellationToken cancellationToken) =>
-        new(directory, config, graphs, threads, backend, cancellationToken);
+    public static FastGraphLayout Load(string directory, WhisperConfig config, GraphCache graphs, int threads, bool ownAttention, string backend, CancellationToken cancellationToken) =>
+        new(directory, config, graphs, threads, ownAttention, backend, cancellationToken);
 
     /// <inheritdoc />
     public unsafe OnnxStates Encode(ReadOnlySpan<float> features, int batch, int frames)

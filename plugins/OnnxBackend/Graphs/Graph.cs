@@ -1,4 +1,5 @@
 using AsrPlatform.Abstractions;
+using AsrPlatform.OnnxBackend.Fast;
 
 namespace AsrPlatform.OnnxBackend.Graphs;
 
@@ -62,8 +63,9 @@ internal sealed class Graph : IDisposable
     /// <param name="path">The file.</param>
     /// <param name="threads">Threads of a run.</param>
     /// <param name="fixedShapes">Whether its tensors have the same shapes in every run, so that their places can be planned.</param>
+    /// <param name="ownAttention">Whether it may have <see cref="OwnAttention"/>.</param>
     /// <exception cref="AsrException">It is missing, damaged or of a kind that ONNX Runtime does not run; the message says which.</exception>
-    public static Graph Open(string path, int threads, bool fixedShapes)
+    public static Graph Open(string path, int threads, bool fixedShapes, bool ownAttention = false)
     {
         var file = OnnxFile.Read(path);
         using var options = new SessionOptions
@@ -91,6 +93,11 @@ internal sealed class Graph : IDisposable
         options.AddSessionConfigEntry("optimization.disable_specified_optimizers", "SkipLayerNormFusion");
         try
         {
+            if (ownAttention)
+            {
+                OwnAttention.AddTo(options);
+            }
+
             return new Graph(path, new InferenceSession(path, options));
         }
         catch (OnnxRuntimeException error)

@@ -22,17 +22,17 @@ internal sealed class GraphCache
     /// <summary>The graph of a file, loaded where it is not.</summary>
     /// <returns>A lease; when the last one of a graph is disposed, the graph is.</returns>
     /// <exception cref="Abstractions.AsrException">As <see cref="Graph.Open"/>.</exception>
-    public Lease Open(string path, int threads, bool fixedShapes)
+    public Lease Open(string path, int threads, bool fixedShapes, bool ownAttention = false)
     {
         // A file that was replaced is another graph.
         var file = new FileInfo(path);
-        var key = new Key(file.FullName, file.Exists ? file.LastWriteTimeUtc : default, threads);
+        var key = new Key(file.FullName, file.Exists ? file.LastWriteTimeUtc : default, threads, ownAttention);
         Entry? entry;
         lock (_gate)
         {
             if (!_entries.TryGetValue(key, out entry))
             {
-                _entries.Add(key, entry = new Entry(new Lazy<Graph>(() => Graph.Open(path, threads, fixedShapes))));
+                _entries.Add(key, entry = new Entry(new Lazy<Graph>(() => Graph.Open(path, threads, fixedShapes, ownAttention))));
             }
 
             entry.Leases++;
@@ -93,7 +93,7 @@ internal sealed class GraphCache
         }
     }
 
-    internal readonly record struct Key(string Path, DateTime Written, int Threads);
+    internal readonly record struct Key(string Path, DateTime Written, int Threads, bool OwnAttention);
 
     internal sealed class Entry(Lazy<Graph> graph)
     {

@@ -29,6 +29,7 @@ internal sealed class FastGraphs(
     // What they go up to where unsigned ones of up to 255 meet them: processors without VNNI add two products in 16 bits.
     private const float SafeRange = 63;
 
+    private const string AttentionOperator = "MultiHeadAttention";
     private const string EncoderName = "encoder";
     private const string DecoderName = "decoder";
     private const string Batch = "batch";
@@ -69,10 +70,10 @@ internal sealed class FastGraphs(
         {
             var layer = $"model.encoder.layers.{i}";
             graph.Scope = $"encoder/layers.{i}";
-            var seen = graph.AddContributed(
-                "MultiHeadAttention",
-                [Linear(graph, normed, layer + ".self_attn.q_proj"), Linear(graph, normed, layer + ".self_attn.k_proj", bias: false), Linear(graph, normed, layer + ".self_attn.v_proj")],
-                OnnxAttribute.Of("num_heads", (long)config.EncoderAttentionHeads));
+            string[] heard = [Linear(graph, normed, layer + ".self_attn.q_proj"), Linear(graph, normed, layer + ".self_attn.k_proj", bias: false), Linear(graph, normed, layer + ".self_attn.v_proj")];
+            var seen = HasOwnAttention
+                ? graph.Add(FastLayout.OwnDomain, FastLayout.SelfAttention, heard, 1)[0]
+                : graph.AddContributed(AttentionOperator, heard, AttentionHeads);
             (residual, normed) = AddAndNorm(graph, residual, Linear(graph, seen, layer + ".self_attn.out_proj"), layer + ".final_layer_norm");
             var next = i + 1 < config.EncoderLayers ? $"model.encoder.layers.{i + 1}.self_attn_layer_norm" : "model.encoder.layer_norm";
             (residual, normed) = AddAndNorm(graph, residual, FeedForward(graph, normed, layer), next);
@@ -108,7 +109,34 @@ internal sealed class FastGraphs(
         }
 
         graph.Output(normed, "last_hidden_state", OnnxElementType.Float32, Batch, Positions, _width);
-        return Model(graph);
+        var model = Model(graph);
+        if (HasOwnAttention)
+        {
+            model.OperatorSets.Add(new OnnxOperatorSet { Domain = FastLayout.OwnDomain, Version = 1 });
+            model.Functions.Add(SelfAttention());
+        }
+
+        return model;
+    }
+
+    // Whether the encoder's attention may be computed in bytes and bfloat16, where the processor has products of these: as exact as the layers about it.
+    private bool HasOwnAttention => quantizesMemory && _width / config.EncoderAttentionHeads == FastLayout.OwnHeadWidth;
+
+    private OnnxAttribute AttentionHeads => OnnxAttribute.Of("num_heads", (long)config.EncoderAttentionHeads);
+
+    // What it is where the program that loads the graph has no operator for it.
+    private OnnxFunction SelfAttention()
+    {
+        var node = new OnnxNode { Name = AttentionOperator, OperatorType = AttentionOperator, Domain = GraphBuilder.Contributed };
+        node.Inputs.AddRange(["query", "key", "value"]);
+        node.Outputs.Add("seen");
+        node.Attributes.Add(AttentionHeads);
+        var function = new OnnxFunction { Name = FastLayout.SelfAttention, Domain = FastLayout.OwnDomain };
+        function.Inputs.AddRange(node.Inputs);
+        function.Outputs.AddRange(node.Outputs);
+        function.Nodes.Add(node);
+        function.OperatorSets.Add(new OnnxOperatorSet { Domain = GraphBuilder.Contributed, Version = 1 });
+        return function;
     }
 
     private OnnxModel Decoder()

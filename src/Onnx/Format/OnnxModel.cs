@@ -21,6 +21,9 @@ public sealed class OnnxModel : OnnxMessage
     /// <summary>Operator sets by domain; the empty domain is ONNX's own.</summary>
     public List<OnnxOperatorSet> OperatorSets { get; } = [];
 
+    /// <summary>Operators that the model brings itself, for runtimes that do not have them.</summary>
+    public List<OnnxFunction> Functions { get; } = [];
+
     /// <summary>Free-form texts.</summary>
     public List<OnnxEntry> Metadata { get; } = [];
 
@@ -39,6 +42,7 @@ public sealed class OnnxModel : OnnxMessage
 
         fields.Messages(8, OperatorSets);
         fields.Messages(14, Metadata);
+        fields.Messages(25, Functions);
     }
 
     internal override void Read(FieldReader field)
@@ -52,6 +56,7 @@ public sealed class OnnxModel : OnnxMessage
             case 7: Graph = field.Message(Graph ?? new OnnxGraph()); break;
             case 8: OperatorSets.Add(field.Message(new OnnxOperatorSet())); break;
             case 14: Metadata.Add(field.Message(new OnnxEntry())); break;
+            case 25: Functions.Add(field.Message(new OnnxFunction())); break;
             default: field.Skip(); break;
         }
     }

@@ -72,6 +72,14 @@ public sealed class ErrorTests
     }
 
     [Fact]
+    public void Operators_OfALibraryThatIsNotThere_AreRefusedByItsName()
+    {
+        using var options = new SessionOptions();
+        Assert.Contains("missing-operators.so", Assert.Throws<OnnxRuntimeException>(() => options.RegisterCustomOpLibraryV2("missing-operators.so", out _)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentNullException>(() => options.RegisterCustomOpLibraryV2(null!, out _));
+    }
+
+    [Fact]
     public void Names_ThatTheModelDoesNotHave_AreNamedWithThoseThatItHas()
     {
         using var session = new InferenceSession(Graph.AddOne().ToModel());
