@@ -38,6 +38,11 @@ awk -v lines="$lines" -v seed="$seed" -v out="$out" '
 # An own generator, because the random numbers of awks differ: Lehmer, 31 bits.
 function rnd(n) { state = (state * 48271) % 2147483647; return int(state / 2147483647 * n) }
 function pick(list, n) { return list[rnd(n) + 1] }
+# Each once, in an order of the seed, before one comes again: rare words stand in few sentences.
+function inturn(list, n,   i, j, text) {
+  if (!turn) { for (i = n; i > 1; i--) { j = rnd(i) + 1; text = list[i]; list[i] = list[j]; list[j] = text }; turn = n }
+  return list[turn--]
+}
 function choose(text,   parts, n) { n = split(text, parts, "|"); return parts[rnd(n) + 1] }
 function under100(n,   t) {
   if (n < 20) return small[n + 1]
@@ -113,7 +118,7 @@ END {
   state = 104729 * (seed + 1) % 2147483647; for (i = 0; i < 20; i++) rnd(2)
   for (i = 0; i < lines; i++) {
     r = rnd(100)
-    print (r < 50 ? pick(learned, nlearned) : r < 78 ? several(1, 5) : r < 88 ? frame() : r < 96 ? number() : command()) > (out "/train.txt")
+    print (r < 50 ? inturn(learned, nlearned) : r < 78 ? several(1, 5) : r < 88 ? frame() : r < 96 ? number() : command()) > (out "/train.txt")
   }
   printf "%d sentences (%d held out), %d words\n", nsentence, nheld, nword > "/dev/stderr"
 }' "$work/words" "$work/sentences"

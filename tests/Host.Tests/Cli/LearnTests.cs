@@ -120,7 +120,7 @@ public sealed class LearnTests : IDisposable
     public async Task Learn_SettingsFromOutside_ReachTheTraining()
     {
         using var other = new LearningFolder();
-        (string, string)[] environment = [("ASR_Learning__LearningRate", "0.01"), ("ASR_Learning__EarlierShare", "0.25")];
+        (string, string)[] environment = [("ASR_Learning__LearningRate", "0.01"), ("ASR_Learning__EarlierRatio", "0.25")];
         foreach (var (folder, rate, more) in ((LearningFolder, double, string[])[])[(_folder, 0.01, []), (other, 0.02, ["--set", "Learning:LearningRate=0.02"])])
         {
             await FillAsync(folder);
@@ -131,7 +131,7 @@ public sealed class LearnTests : IDisposable
             Assert.True(process.ExitCode == 0, error);
             await output;
             var config = Assert.Single(new AdapterRegistry(folder.Data).List()).Card.Config!;
-            Assert.Equal((rate, 0.25, 4), ((double)config["learningRate"]!, (double)config["earlierShare"]!, (int)config["steps"]!));
+            Assert.Equal((rate, 0.25, 4), ((double)config["learningRate"]!, (double)config["earlierRatio"]!, (int)config["steps"]!));
         }
 
         Assert.NotEqual(Weights(_folder), Weights(other));

@@ -43,11 +43,11 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
     /// <summary>Part of the corrections that is held out, once that makes ten. Default 0.2, 0 … 0.5.</summary>
     public double HeldOutShare { get; set; } = 0.2;
 
-    /// <summary>Rows to replay for each correction in a step. Default 1, 0 … 10.</summary>
+    /// <summary>Rows of the anchor set for each correction in a step. Default 1, 0 … 10.</summary>
     public double ReplayRatio { get; set; } = LearningDefaults.ReplayRatio;
 
-    /// <summary>Share of earlier corrections, which the adapter that a round goes on from knows, in the replayed rows; the rest is of the anchor set. Default 0.5, 0 … 1.</summary>
-    public double EarlierShare { get; set; } = LearningDefaults.EarlierShare;
+    /// <summary>Rows of earlier corrections, which the adapter that a round goes on from knows, for each correction in a step, beside those of the anchor set. Default 0.5, 0 … 10.</summary>
+    public double EarlierRatio { get; set; } = LearningDefaults.EarlierRatio;
 
     /// <summary>What a round goes on from: <c>active</c> (default) or <c>fresh</c>.</summary>
     public string Start { get; set; } = "active";
@@ -99,7 +99,7 @@ internal sealed class LearningOptions : IValidateOptions<LearningOptions>
         Check(nameof(Threads), options.Threads, 0, 1024);
         Check(nameof(HeldOutShare), options.HeldOutShare, 0, 0.5);
         Check(nameof(ReplayRatio), options.ReplayRatio, 0, 10);
-        Check(nameof(EarlierShare), options.EarlierShare, 0, 1);
+        Check(nameof(EarlierRatio), options.EarlierRatio, 0, 10);
         Check(nameof(LoraRank), options.LoraRank, 1, 512);
         Check(nameof(LoraAlpha), options.LoraAlpha, double.Epsilon, 4096);
         Check(nameof(LearningRate), options.LearningRate, double.Epsilon, 1);

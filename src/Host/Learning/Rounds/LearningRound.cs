@@ -113,11 +113,12 @@ internal sealed class LearningRound(PluginCatalog plugins)
             Earlier = replay.FindAll(row => row.Kind == DatasetRow.Correction),
             Anchor = replay.FindAll(row => row.Kind == DatasetRow.Replay),
             ReplayRatio = plan.Training.ReplayRatio,
-            EarlierShare = plan.Training.EarlierShare,
+            EarlierRatio = plan.Training.EarlierRatio,
             Seed = plan.Seed,
         };
         var isDynamic = GenerationConfig.Load(plan.Model, WhisperConfig.Load(plan.Model)).HasDynamicContext;
-        var rows = RoundMix.Make(mixture, length.Steps, length.BatchSize);
+        var (rows, ofStep) = RoundMix.Make(mixture, length.Steps, length.BatchSize);
+        length = length with { BatchSize = ofStep };
         if (isDynamic)
         {
             // A batch costs what its longest clip does, and clips of a step differ.

@@ -157,7 +157,7 @@ internal sealed class LearningRounds(DataFolder folder, AdapterRegistry registry
         Steps = options.Steps > 0 ? options.Steps : LearningDefaults.Steps(corrections),
         BatchSize = options.BatchSize,
         ReplayRatio = options.ReplayRatio,
-        EarlierShare = options.EarlierShare,
+        EarlierRatio = options.EarlierRatio,
         KlWeight = options.KlWeight,
         AverageShare = options.AverageShare,
         Folds = options.Folds > 0 ? options.Folds : LearningDefaults.Folds(corrections + heldOut),

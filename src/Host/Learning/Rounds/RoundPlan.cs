@@ -17,14 +17,14 @@ internal sealed record RoundTraining
 
     public required int Steps { get; init; }
 
-    /// <summary>Rows of a step.</summary>
+    /// <summary>Rows of a step but those of earlier corrections.</summary>
     public required int BatchSize { get; init; }
 
-    /// <summary>Rows to replay for each correction in a step.</summary>
+    /// <summary>Rows of the anchor set for each correction in a step.</summary>
     public required double ReplayRatio { get; init; }
 
-    /// <summary>Share of earlier corrections in the replayed rows.</summary>
-    public double EarlierShare { get; init; } = LearningDefaults.EarlierShare;
+    /// <summary>Rows of earlier corrections for each correction in a step, beside those.</summary>
+    public double EarlierRatio { get; init; } = LearningDefaults.EarlierRatio;
 
     public required double KlWeight { get; init; }
 

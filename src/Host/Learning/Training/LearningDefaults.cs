@@ -15,14 +15,14 @@ internal static class LearningDefaults
 
     public const double LearningRate = 1.5e-3;
 
-    /// <summary>Rows of a step, replayed ones included.</summary>
+    /// <summary>Rows of a step, those of the anchor set included, those of earlier corrections not.</summary>
     public const int BatchSize = 20;
 
-    /// <summary>Rows to replay for each correction in a step.</summary>
+    /// <summary>Rows of the anchor set for each correction in a step.</summary>
     public const double ReplayRatio = 1;
 
-    /// <summary>Share of earlier corrections in the replayed rows.</summary>
-    public const double EarlierShare = 0.5;
+    /// <summary>Rows of earlier corrections for each correction in a step, beside those of the anchor set.</summary>
+    public const double EarlierRatio = 0.5;
 
     /// <summary>How strongly an adapter is held to the base model on replayed speech.</summary>
     public const double KlWeight = 2;

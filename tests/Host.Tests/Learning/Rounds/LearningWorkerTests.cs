@@ -288,12 +288,12 @@ public sealed class LearningWorkerTests : IAsyncLifetime
             await _folder.AddAsync($"text {index}");
         }
 
-        var options = new LearningOptions { Folds = asked, EarlierShare = 0.3 };
+        var options = new LearningOptions { Folds = asked, EarlierRatio = 0.3 };
         var plan = await new LearningRounds(_folder.Data, Registry).PlanAsync(
             await Jobs.AddAsync(JobTrigger.ByHand, new JobSettings()), new LearningModel(Fixtures.Path("micro")), options, Cancelled);
-        Assert.Equal((folds, 0.3), (plan.Training.Folds, plan.Training.EarlierShare));
+        Assert.Equal((folds, 0.3), (plan.Training.Folds, plan.Training.EarlierRatio));
         Assert.True(LearningRounds.Follows(plan, options, new JobSettings()));
-        Assert.False(LearningRounds.Follows(plan, new LearningOptions { Folds = asked, EarlierShare = 0.4 }, new JobSettings()));
+        Assert.False(LearningRounds.Follows(plan, new LearningOptions { Folds = asked, EarlierRatio = 0.4 }, new JobSettings()));
     }
 
     /// <summary>Whether it goes on from the active adapter or begins anew: what that one knows is heard again, and what is new is judged.</summary>

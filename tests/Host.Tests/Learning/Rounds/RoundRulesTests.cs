@@ -123,26 +123,19 @@ public sealed class RoundRulesTests
 
     /// <summary>However large the anchor set is: drawn alike, ten earlier corrections of 160 rows more would hardly come.</summary>
     [Theory]
-    [InlineData(0.0, 0)]
-    [InlineData(0.25, 75)]
+    [InlineData(0, 0)]
     [InlineData(0.5, 150)]
-    [InlineData(1.0, 300)]
-    public void Mix_WithEarlierCorrections_GivesThemTheirShareOfWhatIsReplayed(double share, int expected)
+    [InlineData(0.24, 60)]
+    [InlineData(2, 600)]
+    public void Mix_WithEarlierCorrections_HasThemBesideWhatIsReplayed(double earlierRatio, int expected)
     {
         var earlier = Enumerable.Range(0, 10).Select(index => $"e{index}").ToArray();
-        var mix = Mix(Learn(10), [.. Enumerable.Range(0, 160).Select(index => $"r{index}")], earlier, share: share);
-        Assert.Equal((300, expected, 300 - expected), (Count(mix, 'c'), Count(mix, 'e'), Count(mix, 'r')));
+        var mix = Mix(Learn(10), [.. Enumerable.Range(0, 160).Select(index => $"r{index}")], earlier, earlierRatio: earlierRatio);
+        Assert.Equal((300, expected, 300), (Count(mix, 'c'), Count(mix, 'e'), Count(mix, 'r')));
 
-        // In every step, within a row.
-        Assert.All(mix.Chunk(20), step => Assert.InRange(Count(step, 'e'), Math.Floor(10 * share), Math.Ceiling(10 * share)));
-        Assert.All(earlier, one => Assert.InRange(mix.Count(row => row == one), expected / 10, (expected + 9) / 10));
-    }
-
-    [Fact]
-    public void Mix_OfSingleReplayedRows_TakesThemInTurn()
-    {
-        var mix = Mix(["c"], ["r"], ["e"], steps: 10, batch: 2);
-        Assert.Equal((10, 5, 5), (Count(mix, 'c'), Count(mix, 'e'), Count(mix, 'r')));
+        // In every step alike, and each of them as often as the others.
+        Assert.All(mix.Chunk(20 + (expected / 30)), step => Assert.Equal((10, 10), (Count(step, 'c'), Count(step, 'r'))));
+        Assert.All(earlier, one => Assert.Equal(expected / 10, mix.Count(row => row == one)));
     }
 
     [Fact]
@@ -175,11 +168,11 @@ public sealed class RoundRulesTests
     [Fact]
     public void Options_OutOfRange_AreToldAllAtOnce()
     {
-        var result = new LearningOptions().Validate(null, new LearningOptions { HeldOutShare = 0.6, Start = "again", Schedule = ["noon"], Arguments = ["x"], LearningRate = 0, EarlierShare = 1.5, Folds = 1 });
+        var result = new LearningOptions().Validate(null, new LearningOptions { HeldOutShare = 0.6, Start = "again", Schedule = ["noon"], Arguments = ["x"], LearningRate = 0, EarlierRatio = 15, Folds = 1 });
         Assert.Equal(
             [
                 "Learning:HeldOutShare is 0.6; it must be 0 … 0.5.",
-                "Learning:EarlierShare is 1.5; it must be 0 … 1.",
+                "Learning:EarlierRatio is 15; it must be 0 … 10.",
                 "Learning:LearningRate is 0; it must be above 0, at most 1.",
                 "Learning:Folds is 1; it must be 2 … 20.",
                 "Learning:Start is 'again'; it must be active or fresh.",
@@ -216,17 +209,19 @@ public sealed class RoundRulesTests
     [Theory]
     [InlineData(20, 4)]
     [InlineData(8, 4)]
-    [InlineData(6, 2)]
+    [InlineData(6, 3)]
+    [InlineData(25, 5)]
+    [InlineData(9, 3)]
     [InlineData(7, 1)]
     [InlineData(2, 2)]
     public void Parts_OfAStep_AreOfEqualSize(int batch, int parts) => Assert.Equal(parts, RoundMix.Parts(batch));
 
     private static IReadOnlyList<string> Mix(
-        string[] learn, string[] anchor, string[]? earlier = null, double ratio = 1, double share = 0.5, int steps = 30, int batch = 20, int seed = 3) =>
+        string[] learn, string[] anchor, string[]? earlier = null, double ratio = 1, double earlierRatio = 0.5, int steps = 30, int batch = 20, int seed = 3) =>
         RoundMix.Make(
-            new RoundMixture<string> { Corrections = learn, Earlier = earlier ?? [], Anchor = anchor, ReplayRatio = ratio, EarlierShare = share, Seed = seed },
+            new RoundMixture<string> { Corrections = learn, Earlier = earlier ?? [], Anchor = anchor, ReplayRatio = ratio, EarlierRatio = earlierRatio, Seed = seed },
             steps,
-            batch);
+            batch).Rows;
 
     private static string[] Learn(int count) => [.. Enumerable.Range(0, count).Select(index => $"c{index}")];
 
