@@ -174,7 +174,7 @@ internal static class AdapterGate
             var onAnchor = Hear(anchor, out var againstBase);
             if (AnchorObjection(onAnchor, againstBase) is { } harm)
             {
-                return Rejected(harm);
+                return Harmful(harm);
             }
 
             var isHeldOut = heldOut.Count >= _settings.MinimumHeldOut;
@@ -183,10 +183,10 @@ internal static class AdapterGate
             {
                 var onHeldOut = Hear(heldOut, request.Active, request.Candidate);
                 _metrics = _metrics with { Evidence = "heldOut", HeldOut = Compare(onHeldOut, _settings.Level) };
-                return SliceObjection([.. onHeldOut, .. onAnchor]) is { } loser ? Rejected(loser) : DecideByHeldOut(heldOut);
+                return SliceObjection([.. onHeldOut, .. onAnchor]) is { } loser ? Harmful(loser) : DecideByHeldOut(heldOut);
             }
 
-            return SliceObjection(onAnchor) is { } slice ? Rejected(slice) : CrossValidate([.. corrections.Where(utterance => !utterance.Entry.IsSilence)]);
+            return SliceObjection(onAnchor) is { } slice ? Harmful(slice) : CrossValidate([.. corrections.Where(utterance => !utterance.Entry.IsSilence)]);
         }
 
         private GateDecision DecideByHeldOut(IReadOnlyList<GateUtterance> heldOut)
@@ -431,6 +431,8 @@ internal static class AdapterGate
         private static string Points(double share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture) + " points";
 
         private GateDecision Rejected(string reason) => End(GateVerdict.Rejected, reason);
+
+        private GateDecision Harmful(string reason) => Rejected(reason) with { IsHarm = true };
 
         private GateDecision End(GateVerdict verdict, string reason)
         {

@@ -27,6 +27,9 @@ internal enum GateVerdict
 /// <param name="Metrics">Every number.</param>
 internal sealed record GateDecision(GateVerdict Verdict, string Reason, GateMetrics Metrics)
 {
+    /// <summary>Whether it is rejected for what it does to other speech, so that less of it might do.</summary>
+    public bool IsHarm { get; init; }
+
     /// <summary>How decisions are written: camelCase, without what was not measured.</summary>
     public static JsonSerializerOptions JsonForm { get; } = new(JsonSerializerDefaults.Web)
     {
@@ -79,6 +82,9 @@ internal sealed record GateMetrics
 
     /// <summary>How far the corrections belong to their audio.</summary>
     public CorrectionMetrics? Corrections { get; init; }
+
+    /// <summary>Share of what was trained in what was judged, where all of it did harm: 0…1, both excluded; the rest is what it went on from. Null: all of it.</summary>
+    public double? Share { get; init; }
 
     /// <summary>Rows of manifests that could not be used, a sentence each, at most ten.</summary>
     public IReadOnlyList<string>? LeftOut { get; init; }

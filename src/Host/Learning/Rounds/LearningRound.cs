@@ -234,36 +234,86 @@ internal sealed class LearningRound(PluginCatalog plugins)
         var request = new ModelRequest(plan.Backend, new ModelLoadOptions { ModelDirectory = plan.Model, Device = plan.Device, Threads = plan.Threads });
         using var loaded = RecognizerLoader.Load(plugins, request, cancellationToken);
         var recognizer = loaded as WhisperRecognizer ?? throw new AsrException($"the recognizer {loaded.Info.Name} takes no adapters: it cannot learn from corrections");
-        recognizer.AddAdapter(provider.Load(recognizer.Parts.Model, CandidateName, folder.Candidate));
         var active = plan.ReplacesActive ? null : plan.Active;
         if (active is not null)
         {
             recognizer.AddAdapter(provider.Load(recognizer.Parts.Model, active, plan.ActiveFolder!));
         }
 
-        return AdapterGate.Decide(
-            recognizer,
-            new GateRequest
+        // One of a judgement that was killed.
+        if (Directory.Exists(folder.Reduced))
+        {
+            Directory.Delete(folder.Reduced, recursive: true);
+        }
+
+        var (decision, share) = ShareOfCandidate.Decide(share => share >= 1 ? Decide(folder.Whole, share) : TryReduce(plan, folder.Whole, share, Reduced(share)) ? Decide(Reduced(share), share) : null);
+        if (share < 1)
+        {
+            Directory.Move(Reduced(share), folder.Reduced);
+        }
+
+        return decision;
+
+        string Reduced(double share) => Path.Combine(folder.Gate, Named(CandidateName, share));
+
+        GateDecision Decide(string candidate, double share)
+        {
+            var name = Named(CandidateName, share);
+            recognizer.AddAdapter(provider.Load(recognizer.Parts.Model, name, candidate));
+            return AdapterGate.Decide(
+                recognizer,
+                new GateRequest
+                {
+                    Candidate = name,
+                    Active = active,
+                    Corrections = folder.Corrections,
+                    HeldOut = heldOut.Count == 0 ? null : Path.Combine(plan.DatasetFolder, CorrectionDataset.HeldOut),
+                    Anchor = Read(plan, CorrectionDataset.Anchor).Count == 0 ? null : Path.Combine(plan.DatasetFolder, CorrectionDataset.Anchor),
+                    CrossTrainer = (manifest, output, token) => CrossTrain(plan, folder, share, manifest, output, token),
+                    Adapters = provider,
+                    WorkDirectory = folder.Gate,
+                    Settings = Settings(plan),
+                },
+                report => progress(RoundProgress.Of(report)),
+                cancellationToken);
+        }
+    }
+
+    private static string Named(string name, double share) => share < 1 ? string.Create(CultureInfo.InvariantCulture, $"{name}-{share}") : name;
+
+    /// <summary>Writes a share of an adapter: its mean with what it went on from; false where it cannot be divided, as one with whole modules of its own.</summary>
+    private static bool TryReduce(RoundPlan plan, string adapter, double share, string output)
+    {
+        if (Directory.Exists(output))
+        {
+            return true;
+        }
+
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(output)!);
+            if (plan is { GoesOn: true, ActiveFolder: { } previous })
             {
-                Candidate = CandidateName,
-                Active = active,
-                Corrections = folder.Corrections,
-                HeldOut = heldOut.Count == 0 ? null : Path.Combine(plan.DatasetFolder, CorrectionDataset.HeldOut),
-                Anchor = Read(plan, CorrectionDataset.Anchor).Count == 0 ? null : Path.Combine(plan.DatasetFolder, CorrectionDataset.Anchor),
-                CrossTrainer = (manifest, output, token) => CrossTrain(plan, folder, manifest, output, token),
-                Adapters = provider,
-                WorkDirectory = folder.Gate,
-                Settings = Settings(plan),
-            },
-            report => progress(RoundProgress.Of(report)),
-            cancellationToken);
+                AdapterAveraging.Average(previous, adapter, share, output);
+            }
+            else
+            {
+                AdapterAveraging.Scale(adapter, share, output);
+            }
+
+            return true;
+        }
+        catch (AsrException)
+        {
+            return false;
+        }
     }
 
     /// <summary>
     /// Trains as the round does, in half the steps: whether its way of learning helps on what it has not seen shows by then. Nor does a step replay more than
     /// the ratio asks for, however few the corrections are: the anchor set has been heard with the candidate, and these adapters are not asked about it.
     /// </summary>
-    private string CrossTrain(RoundPlan plan, RoundFolder folder, string manifest, string output, CancellationToken cancellationToken)
+    private string CrossTrain(RoundPlan plan, RoundFolder folder, double share, string manifest, string output, CancellationToken cancellationToken)
     {
         List<DatasetRow> rows = [.. Manifest.Read(manifest).Entries.Select(entry => new DatasetRow
         {
@@ -277,9 +327,19 @@ internal sealed class LearningRound(PluginCatalog plugins)
             Weight = entry.Weight,
         })];
         var length = new Length((plan.Training.Steps + 1) / 2, RoundMix.Rows(rows.Count, plan.Training.ReplayRatio, plan.Training.BatchSize));
-        return Train(plan, rows, output, folder.Features, length, evaluation: null, progress: null, cancellationToken)
-            ? Average(plan, output, output + "-averaged")
-            : throw new OperationCanceledException(cancellationToken);
+        if (!Train(plan, rows, output, folder.Features, length, evaluation: null, progress: null, cancellationToken))
+        {
+            throw new OperationCanceledException(cancellationToken);
+        }
+
+        var whole = Average(plan, output, output + "-averaged");
+        if (share >= 1)
+        {
+            return whole;
+        }
+
+        var reduced = Named(output, share);
+        return TryReduce(plan, whole, share, reduced) ? reduced : throw new AsrException($"{whole} cannot be reduced as the candidate was.");
     }
 
     /// <summary>Of a training: its steps, and the rows of a step.</summary>

@@ -106,6 +106,9 @@ internal sealed record RoundFolder(string Directory)
     /// <summary>The candidate, where it is not what was trained alone.</summary>
     public string Averaged => Path.Combine(Directory, "averaged");
 
+    /// <summary>What is judged in place of the candidate, where all of that does harm: a share of it.</summary>
+    public string Reduced => Path.Combine(Directory, "reduced");
+
     /// <summary>Features of the clips: voices, which go when the round ends.</summary>
     public string Features => Path.Combine(Directory, "features");
 
@@ -119,7 +122,10 @@ internal sealed record RoundFolder(string Directory)
     public string Log => Path.Combine(Directory, "log.txt");
 
     /// <summary>The PEFT folder that the gate judges.</summary>
-    public string Candidate => System.IO.Directory.Exists(Averaged) ? Averaged : Training;
+    public string Candidate => System.IO.Directory.Exists(Reduced) ? Reduced : Whole;
+
+    /// <summary>All of what was learned, as a PEFT folder.</summary>
+    public string Whole => System.IO.Directory.Exists(Averaged) ? Averaged : Training;
 
     /// <summary>Held by the process that computes the round.</summary>
     public string LockFile => Path.Combine(Directory, "lock");
@@ -127,7 +133,7 @@ internal sealed record RoundFolder(string Directory)
     /// <summary>Whether anything is there that goes when the round ends.</summary>
     public bool HasWork => WorkFolders.Any(System.IO.Directory.Exists) || File.Exists(Corrections);
 
-    private string[] WorkFolders => [Training, Averaged, Features, Gate];
+    private string[] WorkFolders => [Training, Averaged, Reduced, Features, Gate];
 
     private string PlanFile => Path.Combine(Directory, "plan.json");
 

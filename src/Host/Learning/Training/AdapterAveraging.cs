@@ -62,11 +62,7 @@ internal static class AdapterAveraging
         ArgumentException.ThrowIfNullOrEmpty(first);
         ArgumentException.ThrowIfNullOrEmpty(second);
         ArgumentException.ThrowIfNullOrEmpty(output);
-        if (!(share is >= 0 and <= 1))
-        {
-            throw new AsrException(string.Create(CultureInfo.InvariantCulture, $"The share of an adapter in an average is {share}; it must be from 0 to 1."));
-        }
-
+        CheckShare(share);
         if (rank is < 1)
         {
             throw new AsrException($"The rank of an average is {rank}; it must be 1 or more.");
@@ -84,15 +80,54 @@ internal static class AdapterAveraging
         return averaged;
     }
 
+    /// <summary>Writes an adapter that changes its base less: the mean of the adapter and the base as it is.</summary>
+    /// <param name="adapter">A PEFT folder.</param>
+    /// <param name="share">The adapter's share, 0…1.</param>
+    /// <param name="output">The folder to write, which must not exist; it is whole or not there.</param>
+    /// <exception cref="AsrException">A folder cannot be read or written, or the adapter holds more than low-rank factors; the message says why.</exception>
+    public static void Scale(string adapter, double share, string output)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(adapter);
+        ArgumentException.ThrowIfNullOrEmpty(output);
+        CheckShare(share);
+        if (Path.Exists(output))
+        {
+            throw new AsrException($"{output} exists: give a new folder for the scaled adapter.");
+        }
+
+        var config = ReadConfig(adapter);
+        WriteAside(output, aside =>
+        {
+            using var file = SafetensorsFile.Open(Path.Combine(adapter, WeightsFile));
+            var entries = file.Tensors.Keys.Order(StringComparer.Ordinal).Select(name =>
+            {
+                var isSecond = FactorNames.Any(pair => name.EndsWith(pair.Second, StringComparison.Ordinal));
+                if (!isSecond && !FactorNames.Any(pair => name.EndsWith(pair.First, StringComparison.Ordinal)))
+                {
+                    throw new AsrException($"{file.Path} has {name}: only plain LoRA adapters can be scaled.");
+                }
+
+                var values = file[name].ToSingle();
+                return SafetensorsEntry.FromSingle(name, file[name].Shape.ToArray(), isSecond ? Array.ConvertAll(values, value => (float)(share * value)) : values);
+            }).ToList();
+            SafetensorsWriter.Write(Path.Combine(aside, WeightsFile), entries, file.Metadata);
+            WriteConfig(aside, config);
+        });
+    }
+
+    private static void CheckShare(double share)
+    {
+        if (!(share is >= 0 and <= 1))
+        {
+            throw new AsrException(string.Create(CultureInfo.InvariantCulture, $"The share of an adapter in an average is {share}; it must be from 0 to 1."));
+        }
+    }
+
     private static AveragedAdapter Write(string first, string second, double share, string output, JsonObject config, int ownRank, int rank)
     {
-        var target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(output));
-        var parent = Path.GetDirectoryName(target) ?? throw new AsrException($"{output} cannot be an adapter's folder.");
-        var aside = $"{target}.{Environment.ProcessId:x}-{Guid.NewGuid():n}.tmp";
-        try
+        var error = 0.0;
+        WriteAside(output, aside =>
         {
-            Directory.CreateDirectory(aside);
-            double error;
             using (var left = SafetensorsFile.Open(Path.Combine(first, WeightsFile)))
             using (var right = SafetensorsFile.Open(Path.Combine(second, WeightsFile)))
             {
@@ -106,11 +141,27 @@ internal static class AdapterAveraging
             var alpha = Number(config, AlphaKey, first) * scaling;
             config[RankKey] = rank;
             config[AlphaKey] = alpha == Math.Floor(alpha) && alpha < int.MaxValue ? (int)alpha : alpha;
-            AtomicFile.Write(Path.Combine(aside, ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(config.ToJsonString(Indented))));
+            WriteConfig(aside, config);
+        });
+        return new AveragedAdapter(rank, error);
+    }
+
+    private static void WriteConfig(string folder, JsonObject config) =>
+        AtomicFile.Write(Path.Combine(folder, ConfigFile), stream => stream.Write(Encoding.UTF8.GetBytes(config.ToJsonString(Indented))));
+
+    /// <summary>Fills a folder beside the one that is wanted, and renames it when it is whole.</summary>
+    private static void WriteAside(string output, Action<string> fill)
+    {
+        var target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(output));
+        var parent = Path.GetDirectoryName(target) ?? throw new AsrException($"{output} cannot be an adapter's folder.");
+        var aside = $"{target}.{Environment.ProcessId:x}-{Guid.NewGuid():n}.tmp";
+        try
+        {
+            Directory.CreateDirectory(aside);
+            fill(aside);
             Durable.FlushTree(aside);
             Directory.Move(aside, target);
             Durable.FlushFolder(parent);
-            return new AveragedAdapter(rank, error);
         }
         catch (Exception failure)
         {

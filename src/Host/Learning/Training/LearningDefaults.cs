@@ -30,6 +30,12 @@ internal static class LearningDefaults
     /// <summary>Share of the new weights in the mean with the adapter that a round went on from; 1: no mean.</summary>
     public const double AverageShare = 1;
 
+    /// <summary>
+    /// Shares of a candidate that are tried in turn where all of it does harm; the rest is what it went on from. On the way back from new weights to old ones, what was
+    /// forgotten returns sooner than what was learned goes (Wortsman et al., Robust fine-tuning of zero-shot models, 2022).
+    /// </summary>
+    public static readonly IReadOnlyList<double> Shares = [0.75, 0.5];
+
     private const int FewestSteps = 60;
     private const int FewCorrections = 20;
     private const int MostSteps = 600;

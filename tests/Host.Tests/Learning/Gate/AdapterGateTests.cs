@@ -116,6 +116,7 @@ public sealed class AdapterGateTests : IDisposable
         var decision = Decide(Sentences(20), heldOut: Sentences(12, 100), anchor: Anchor(40));
         Assert.Equal(GateVerdict.Rejected, decision.Verdict);
         Assert.StartsWith("it forgets", decision.Reason, StringComparison.Ordinal);
+        Assert.True(decision.IsHarm);
         Assert.True(decision.Metrics.Anchor!.Low > 0);
         Assert.Null(decision.Metrics.HeldOut);
     }

@@ -85,6 +85,26 @@ public sealed class AdapterAveragingTests : IDisposable
     }
 
     [Fact]
+    public void Scale_ChangesTheBaseByTheShareAlone()
+    {
+        var adapter = Adapter("a", 1, hasBias: false);
+        AdapterAveraging.Scale(adapter, 0.75, _folder.File("out"));
+        foreach (var module in new[] { Linear, Convolution })
+        {
+            Assert.Equal(0, Distance([.. Delta(adapter, module).Select(value => 0.75 * value)], Delta(_folder.File("out"), module)), 1e-5);
+        }
+
+        Assert.Equal(
+            JsonNode.Parse(File.ReadAllText(Path.Combine(adapter, "adapter_config.json")))!.ToJsonString(),
+            JsonNode.Parse(File.ReadAllText(_folder.File("out/adapter_config.json")))!.ToJsonString());
+        Assert.Contains("exists", Assert.Throws<AsrException>(() => AdapterAveraging.Scale(adapter, 0.5, _folder.File("out"))).Message, StringComparison.Ordinal);
+        Assert.Contains("from 0 to 1", Assert.Throws<AsrException>(() => AdapterAveraging.Scale(adapter, -1, _folder.File("other"))).Message, StringComparison.Ordinal);
+
+        // A bias of its own is no change that a share of could be made.
+        Assert.Contains("only plain LoRA adapters can be scaled", Assert.Throws<AsrException>(() => AdapterAveraging.Scale(Adapter("b", 1), 0.5, _folder.File("other"))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Average_LeavesAWholeFolderOfTheSameConfiguration()
     {
         var (first, second) = (Adapter("a", 1), Adapter("b", 2));
@@ -141,7 +161,7 @@ public sealed class AdapterAveragingTests : IDisposable
         static string Error(Action average) => Assert.Throws<AsrException>(average).Message;
     }
 
-    private string Adapter(string name, int seed, bool rsLora = false, bool zero = false, int outputs = 10)
+    private string Adapter(string name, int seed, bool rsLora = false, bool zero = false, int outputs = 10, bool hasBias = true)
     {
         var folder = _folder.File(name);
         Directory.CreateDirectory(folder);
@@ -154,7 +174,7 @@ public sealed class AdapterAveragingTests : IDisposable
             Entry(Linear + ".lora_B.weight", zero, outputs, Rank),
             Entry(Convolution + ".lora_A.weight", false, Rank, 4, 3),
             Entry(Convolution + ".lora_B.weight", zero, 8, Rank, 1),
-            Entry(Bias, false, 10),
+            .. hasBias ? [Entry(Bias, false, 10)] : Array.Empty<SafetensorsEntry>(),
         ]);
         File.WriteAllText(Path.Combine(folder, "adapter_config.json"), new JsonObject
         {
