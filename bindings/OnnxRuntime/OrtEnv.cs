@@ -32,7 +32,11 @@ public sealed class OrtEnv : NativeObject
     /// </summary>
     public string[] GetAvailableProviders() => Ort.AvailableProviders();
 
-    /// <summary>Switches off what builds for Windows report to Microsoft.</summary>
+    /// <summary>Switches off what the runtime reports to Microsoft from here on.</summary>
+    /// <remarks>
+    /// Not what it has reported by then, the start of the process among it: on Linux and macOS, <c>ORT_DISABLE_TELEMETRY=1</c> in the environment
+    /// before the library is loaded switches off all of it (tried with 1.30.0; its packages report since 1.29).
+    /// </remarks>
     public void DisableTelemetryEvents()
     {
         using var self = new Lease(this);

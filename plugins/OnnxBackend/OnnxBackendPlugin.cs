@@ -20,7 +20,7 @@ public sealed partial class OnnxBackendPlugin : IPlugin
     public void ConfigureServices(PluginContext context, IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(context);
-        RequireRuntime(() => _ = OrtEnv.Instance());
+        RequireRuntime(() => OrtEnv.Instance().DisableTelemetryEvents());
         services.AddSingleton<ISeq2SeqBackend>(new OrtBackend(context.Configuration.Get<OnnxBackendOptions>() ?? new OnnxBackendOptions()));
         services.AddSingleton<IVoiceActivityBackend>(new SileroBackend());
         services.AddSingleton<IPluginDiagnostics, RuntimeDiagnostics>();
